@@ -30,6 +30,7 @@ def test_a_refused_request_is_made_again_with_another_key(lab):
         "together.recovery.outcome": "recovered",
         "together.recovery.source": "function",
         "together.auth.cause": "rejected",
+        "together.client.library": "together",
         "together.api_key.presence": "present",
         "together.api_key.source": "argument",
         "together.api_key.format": "tgp_v1",

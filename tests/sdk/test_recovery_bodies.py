@@ -46,7 +46,9 @@ def test_what_can_be_read_once_is_sent_once(lab):
         transcribe(lab.sdk, client, Microphone())
     assert lab.keys_sent() == [OLD]
     assert lab.events() == ["request_not_repeated", "auth_failed"]
-    assert lab.event("request_not_repeated")["together.recovery.source"] == "function"
+    event = lab.event("request_not_repeated")
+    assert event["together.recovery.source"] == "function"
+    assert event["together.client.library"] == "together"
     assert lab.searches() == {}
 
     transcribe(lab.sdk, client, Microphone())

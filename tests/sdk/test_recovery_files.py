@@ -73,6 +73,7 @@ def test_a_rotation_is_noticed_before_the_old_key_is_refused(lab, volume):
     assert lab.outcomes() == ["success"] * 5
     assert lab.events() == ["key_rotated"]
     assert lab.event("key_rotated")["together.api_key.format"] == "tgp_v1"
+    assert lab.event("key_rotated")["together.client.library"] == "together"
     assert lab.searches() == {}
     accepted = lab.telemetry.metrics()["together.client.key.last_accepted.timestamp"]
     assert len(accepted) == 2

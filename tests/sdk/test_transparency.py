@@ -248,6 +248,7 @@ def test_recovery_is_told(stream, sdk, server, key, telemetry):
         log for log in telemetry.logs() if log["event_name"] == "together.client.auth_recovered"
     ]
     assert event["attributes"]["together.auth.failed_for"] >= 0
+    assert event["attributes"]["together.client.library"] == "together"
     context = telemetry.finished_spans()[-1].context
     assert event["span_id"] == f"{context.span_id:016x}", "of the call that was accepted"
     assert server.requests[-1].model == MODEL

@@ -96,8 +96,18 @@ class Runtime:
             found = {names.AUTH_REMEDY: remedy, **found}
         events.emit(names.KEY_CHECKED, level, found)
 
-    def accepted(self, key: object, report: KeyReport, answer: Answer, host: str | None) -> None:
-        """Record that a host accepted a request; ``report`` is that of the client's key."""
+    def accepted(
+        self,
+        key: object,
+        report: KeyReport,
+        answer: Answer,
+        host: str | None,
+        library: str | None = None,
+    ) -> None:
+        """Record that a host accepted a request.
+
+        ``report`` is that of the client's key, ``library`` the client's, for the log.
+        """
         if answer.authorization is not None and answer.authorization != f"Bearer {key}":
             report = self.keys.of(answer.authorization.removeprefix("Bearer "), "header")
         history, now = self.keys.history, clocks.time()
@@ -116,6 +126,8 @@ class Runtime:
         self.metrics.keys_changed(at_once=news or lasted is not None)
         if lasted is not None:
             fields = {names.AUTH_FAILED_FOR: round(lasted, 3), **attributes.of_key(report)}
+            if library is not None:
+                fields[names.CLIENT_LIBRARY] = library
             events.emit(names.AUTH_RECOVERED, logging.INFO, fields)
 
     def missing(self, report: KeyReport) -> AuthFailure:

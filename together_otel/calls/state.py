@@ -178,7 +178,7 @@ class CallState:
             runtime.accepted(self._key, self._report, answer, host)
             return
         with within(runtime, self.context):  # the end of the failures is logged
-            runtime.accepted(self._key, self._report, answer, host)
+            runtime.accepted(self._key, self._report, answer, host, self.reader.library)
 
     def answer(self) -> Answer:
         """Return the description of the HTTP response, an empty one if there was none."""

@@ -53,11 +53,13 @@ def retry_of_call(
             retry = Retry(
                 runtime, recovery, adapter, client, adapter.key(client), replacement, rewind
             )
+    library = adapter.reader_of(client).library if rotated is not None else None
     # No frame of this package holds a key, or a client that shows its key, during logging.
     del client, args, kwargs
     if rotated is not None:
         with runtime.guard("log"):
-            events.emit(names.KEY_ROTATED, logging.INFO, attributes.of_key(rotated.report))
+            fields = {names.CLIENT_LIBRARY: library, **attributes.of_key(rotated.report)}
+            events.emit(names.KEY_ROTATED, logging.INFO, fields)
     return retry
 
 
@@ -200,7 +202,9 @@ class Retry:
             return False
         REPLACEMENTS.of(self._adapter.shared(self._client), found.key, self._replacement)
         if not self._rewind():
-            events.emit(names.REQUEST_NOT_REPEATED, logging.WARNING, _fields(found))
+            library = self._adapter.reader_of(self._client).library
+            fields = {names.CLIENT_LIBRARY: library, **_fields(found)}
+            events.emit(names.REQUEST_NOT_REPEATED, logging.WARNING, fields)
             return False
         self._key = found.key
         return True

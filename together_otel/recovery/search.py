@@ -152,6 +152,7 @@ class Search:
         if self._asked and outcome != "recovered":
             fields[names.RECOVERY_ASKED] = tuple(self._asked)
         fields[names.AUTH_CAUSE] = self._failure.diagnosis.cause
+        fields[names.CLIENT_LIBRARY] = self._failure.report.reader.library
         fields |= attributes.of_key(self._failure.report if found is None else found.report)
         if outcome == "recovered":
             events.emit(names.KEY_RECOVERED, logging.WARNING, fields)

@@ -165,7 +165,8 @@ def test_the_command_line_outranks_the_file(tmp_path):
         (["--group-by", "job,job"], "each label only once"),
         (["--group-by", "job,sum(x)"], "expected names of labels"),
         (["--set", "slow_seconds=9", "--only", "dashboards"], "--set has no effect"),
-        (["--config", "nowhere.toml"], "--config nowhere.toml cannot be read"),
+        (["--config", "nowhere.toml"], "--config nowhere.toml cannot be read: No such file"),
+        (["--config", sys.executable], "cannot be read: it is not text in UTF-8"),
     ],
 )
 def test_a_wrong_choice(arguments, expected, tmp_path, capsys):

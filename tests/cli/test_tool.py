@@ -73,6 +73,14 @@ def test_what_is_near_nothing(capsys):
     assert "did you mean" not in usage_error("xyzzy", capsys=capsys)
 
 
+def test_a_misspelt_option_that_is_required(capsys):
+    """It is not missing: it is misspelt."""
+    said = usage_error("drill", "--cuase=revoked", capsys=capsys)
+    assert "unrecognized arguments: --cuase=revoked; did you mean --cause?" in said
+    assert "unrecognized arguments: --verison; did" in usage_error("--verison", capsys=capsys)
+    assert "arguments are required: --cause" in usage_error("drill", "--js", capsys=capsys)
+
+
 def test_usage_error_gives_a_terminal_no_orders(capsys):
     said = usage_error("check", "--env-file", "/nowhere/\x1b[2J", capsys=capsys)
     assert "/nowhere/\\x1b[2J" in said

@@ -5,7 +5,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from together_otel.cli.output import complain, write
@@ -58,11 +58,24 @@ class _Help(argparse.HelpFormatter):
 class Parser(argparse.ArgumentParser):
     """Parser that exits with 64 if arguments are invalid, and suggests the nearest valid one."""
 
+    _given: Sequence[str] = ()
+
     def __init__(self, **options: Any) -> None:
         super().__init__(formatter_class=_Help, **options)
 
+    def _is_unknown(self, word: str) -> bool:
+        option = word.partition("=")[0]
+        return word.startswith("--") and not any(
+            one.startswith(option) for one in self._option_string_actions
+        )
+
     def error(self, message: str) -> NoReturn:
         """Print the error in the arguments, without text that may be a key, and exit."""
+        # argparse reports a missing argument first, even if a misspelt option is the reason.
+        if message.startswith("the following arguments are required") and (
+            unknown := [one for one in self._given if self._is_unknown(one)]
+        ):
+            message = f"unrecognized arguments: {' '.join(unknown)}"
         wrong = re.search(r"(?:invalid choice: '|unrecognized arguments: )([^\s'=]+)", message)
         choices = (one for action in self._actions for one in action.choices or ())
         known = {*self._option_string_actions, *map(str, choices)}
@@ -85,6 +98,7 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """Parse arguments. Unknown ones are reported by the command that they were given to."""
+        self._given = sys.argv[1:] if args is None else args
         found, rest = super().parse_known_args(args, namespace)
         if rest:
             self.error(f"unrecognized arguments: {' '.join(rest)}")

@@ -4,19 +4,13 @@ import os
 from argparse import ArgumentTypeError
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
-from typing import Final
 
+from together_otel.cli.files import read_text
 from together_otel.cli.parsing import without_key
 from together_otel.keys import KeyReport, Reader, identity_of, inspect_key
 from together_otel.keys.formats import is_lookalike
 from together_otel.names import KEY_VARIABLE
-from together_otel.recovery.dotenv import DOTENV_LARGEST, parse
-from together_otel.testing.fetch import within
-
-_PATIENCE: Final = 30.0
-"""Timeout of reading a file or a pipe in seconds."""
+from together_otel.recovery.dotenv import parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,35 +46,17 @@ def read_environment(path: str | None = None) -> Environment:
     environ = dict(os.environ)
     if path is None:
         return Environment(environ)
-    found = parse(_text(path), environ)
+    try:
+        # With a byte-order mark, which releases of python-dotenv treat differently.
+        text = read_text(path)
+    except ValueError as exc:
+        raise ArgumentTypeError(
+            # A key may have been pasted instead of a path.
+            f"{without_key(path)!r}: {exc}. Expected a file of NAME=value lines"
+        ) from None
+    found = parse(text, environ)
     values, names = {**found.values, **environ}, frozenset(found.values)
     return Environment(values, path, names, names - environ.keys(), found.skipped)
-
-
-def _text(path: str) -> str:
-    if not path:
-        raise ArgumentTypeError("the path is empty. Expected the path of a file")
-    why = ""
-    try:
-        # May also be a pipe, such as <(sops decrypt .env), and then waits for its writer.
-        data = within(_PATIENCE, partial(_bytes, path))
-        text = data.decode()  # releases of python-dotenv differ in handling a byte-order mark
-        if len(data) > DOTENV_LARGEST:
-            why = "it is larger than 1 MiB"
-        elif "\0" in text:
-            why = "it is not text"
-    except OSError as exc:
-        why = exc.strerror or f"could not be read within {_PATIENCE:g} s"
-    except UnicodeDecodeError:
-        why = "it is not text in UTF-8"
-    if why:  # a key may have been pasted instead of a path
-        raise ArgumentTypeError(f"{without_key(path)}: {why}. Expected a file of NAME=value lines")
-    return text
-
-
-def _bytes(path: str) -> bytes:
-    with Path(path).open("rb") as opened:
-        return opened.read(DOTENV_LARGEST + 1)
 
 
 def lookalikes(variables: Mapping[str, str], reader: Reader) -> list[Lookalike]:

@@ -71,7 +71,7 @@ def started(line: CommandLine) -> Iterator[Finding]:
         )
     if line.words and shutil.which(line.words[0]) is None:
         yield _COMMAND.problem(
-            f"{line.words[0]} does not exist, or is not on PATH.",
+            f"{shlex.quote(line.words[0])} does not exist, or is not on PATH.",
             "Correct the command, or activate the application's environment.",
         )
     elif line.words and _PYTHON.fullmatch(Path(line.words[0]).name):

@@ -13,6 +13,7 @@ from typing import Any
 from together_otel.cli.export.files import FilesExist, files, write_files
 from together_otel.cli.export.formats import FORMATS, RULES
 from together_otel.cli.export.source import Source
+from together_otel.cli.files import read_text
 from together_otel.cli.output import complain, write
 from together_otel.cli.parsing import CANNOT_WRITE, GOOD, Parser, without_key, write_json
 from together_otel.rules import Options
@@ -84,7 +85,7 @@ def add(parser: Parser) -> None:
     parser.add_argument(
         "--group-by", metavar="LABELS", help="labels of a service (default: cluster,namespace,job)"
     )
-    parser.add_argument("--config", metavar="FILE", type=Path, help="TOML file with these settings")
+    parser.add_argument("--config", metavar="FILE", help="TOML file with these settings")
     parser.add_argument(
         "--show-settings", action="store_true", help="print all settings as such a file"
     )
@@ -146,7 +147,7 @@ def _rules(parser: Parser, options: argparse.Namespace) -> Options:
     given: dict[str, Any] = {}
     try:
         if options.config is not None:
-            given = from_toml(options.config.read_text(encoding="utf-8"))
+            given = from_toml(read_text(options.config))
         given |= pairs(options.set)
         if options.group_by is not None:
             given["group_by"] = options.group_by
@@ -154,12 +155,10 @@ def _rules(parser: Parser, options: argparse.Namespace) -> Options:
             before = choose(given).severities
             given["severity"] = {**before, **pairs(options.severity)}
         return choose(given)
-    except (OSError, UnicodeDecodeError) as exc:
-        return parser.refuse(
-            f"--config {options.config} cannot be read: {getattr(exc, 'strerror', exc)}"
-        )
     except WrongChoice as exc:
         return parser.refuse(str(exc))
+    except ValueError as exc:
+        return parser.refuse(f"--config {options.config} cannot be read: {exc}")
 
 
 def _matching(pattern: re.Pattern[str], expected: str) -> Callable[[str], str]:

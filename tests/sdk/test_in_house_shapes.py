@@ -476,6 +476,21 @@ async def test_what_is_awaited_or_entered(house, use, make, error):
         assert house.recorded() == once("success")
 
 
+def test_an_answer_that_may_be_entered(house):
+    """Its class does not say that there is work left, and stays as it is."""
+
+    class Reply:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+    returned = house.build("TogetherAI", lambda *_: Reply()).watch().client().chat("Hello")
+    assert type(returned) is Reply
+    assert house.recorded() == once("success")
+
+
 def test_what_is_never_awaited_or_entered(house):
     """The call is left when the object is."""
     client = house.build("TogetherAI", lambda *_: Later(None)).watch().client()

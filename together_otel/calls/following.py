@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from contextlib import _AsyncGeneratorContextManager, _GeneratorContextManager
 from functools import partial, wraps
 from inspect import isasyncgen, iscoroutine, isgenerator
 from types import CoroutineType
@@ -97,13 +98,16 @@ def _done(call: Call, future: Any) -> None:
 def _goes_on_later(call: Call, value: Any) -> bool:
     """Let a call end when an object is awaited or entered; return whether this can be observed.
 
-    A response of an HTTP library is complete, and so is what another client's call returned.
+    This is for awaitables and for what `contextlib.contextmanager` makes: any other object that can
+    be entered may be a complete answer. So is a response of an HTTP library, and what another
+    client's call returned.
     """
     kind: Any = type(value)
-    found = [name for name in _LATER if hasattr(kind, name)]
+    is_later = hasattr(kind, "__await__") or isinstance(value, _MANAGERS)
     is_done = call.is_delegated() or hasattr(kind, _IS_LATER) or hasattr(value, "headers")
-    if not found or is_done:
+    if not is_later or is_done:
         return False
+    found = [name for name in _LATER if hasattr(kind, name)]
     ours = {"__slots__": (), "__module__": kind.__module__, "__qualname__": kind.__qualname__}
     finalizers: list[Any] = []
     for name in found:
@@ -173,6 +177,7 @@ _LATER = {"__enter__": _entered, "__aenter__": _entered_async, "__await__": _awa
 """Methods that may do the work of a call, and what replaces them."""
 
 _IS_LATER = "_together_otel_later"
+_MANAGERS = _GeneratorContextManager, _AsyncGeneratorContextManager
 
 
 def stand_in(coroutine: Any, other: Any) -> Any:

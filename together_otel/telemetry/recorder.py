@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from together_otel import names
 from together_otel.telemetry.counts import Count, Counts
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     Observe = Callable[[float, Any], None]
     """Records a value with the result of `Store.exemplar`."""
+
+
+_PLACES: Final = {name: place for place, name in enumerate(Measured._fields)}
 
 
 class Store:
@@ -144,7 +147,8 @@ class Series:
         self._histograms: list[tuple[int, Observe]] = []
         self.chunk_times: list[Observe] = []
         self._duration_metrics: list[names.Metric] = []
-        self._by_error: dict[str | None, list[Observe]] = {}
+        self._by_error: dict[str | None, list[tuple[int, Observe]]] = {}
+        """All histograms for an ``error.type``, which only durations have as a label."""
         for row in rows(str(self._operation), store.release, chunk_times=store.chunk_times):
             series = labels + row.further
             if row.field == CHUNK_TIME:
@@ -152,13 +156,12 @@ class Series:
             elif row.field == "duration":
                 self._duration_metrics.append(row.metric)
             elif row.metric.kind == "counter":
-                place = Measured._fields.index(row.field)
-                self._counters.append((place, row.zero, row.metric, series))
+                self._counters.append((_PLACES[row.field], row.zero, row.metric, series))
             else:
-                place = Measured._fields.index(row.field)
-                self._histograms.append((place, store.histogram(row.metric, series)))
+                observe = store.histogram(row.metric, series)
+                self._histograms.append((_PLACES[row.field], observe))
 
-    def record(self, measured: Measured) -> None:  # noqa: C901 - in the path of a call
+    def record(self, measured: Measured) -> None:
         """Record a request: first the counters, then each histogram, even if another one raises.
 
         Raises:
@@ -178,15 +181,9 @@ class Series:
                 amounts.append((count, amount or 0))
         store.count(*amounts)
         exemplar, error = store.exemplar(measured.span_context), None
-        value: Any = measured.duration
-        durations = self._by_error.get(measured.error_type) or self._durations(measured)
-        for observe in durations:
-            try:
-                observe(value, exemplar)
-            except Exception as exc:  # noqa: BLE001 - an application's view may raise anything
-                error = error or exc
-        for place, observe in self._histograms:
-            value = measured[place]
+        observers = self._by_error.get(measured.error_type) or self._observers(measured)
+        for place, observe in observers:
+            value: Any = measured[place]
             if value is not None:
                 try:
                     observe(value, exemplar)
@@ -207,11 +204,12 @@ class Series:
             self._chosen[reason] = found
         return found
 
-    def _durations(self, measured: Measured) -> list[Observe]:
+    def _observers(self, measured: Measured) -> list[tuple[int, Observe]]:
         label = self._store.labels.error_type(measured.error_type)
         found = self._by_error.get(label)
         if found is None:
             labels = (*self._labels, label)
             made = [self._store.histogram(one, labels) for one in self._duration_metrics]
-            found = self._by_error.setdefault(label, made)
+            durations = [(_PLACES["duration"], observe) for observe in made]
+            found = self._by_error.setdefault(label, durations + self._histograms)
         return found

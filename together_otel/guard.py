@@ -61,12 +61,14 @@ def warn(log: logging.Logger, text: str, *arguments: object) -> None:
 
 
 class Guard:
-    """Swallows and counts the errors of one stage. One instance serves all threads."""
+    """Swallows and, with ``count``, counts the errors of one stage. One instance serves all threads."""
 
     raising = False
     """Set by the tests, so that errors of this package are raised."""
 
-    def __init__(self, stage: Stage, count: Callable[[Stage], None]) -> None:
+    def __init__(
+        self, stage: Stage, count: Callable[[Stage], object] = lambda _stage: None
+    ) -> None:
         self._stage = stage
         self._count = count
         self._logged: set[str] = set()

@@ -106,7 +106,7 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
         """Turn the instrumentation on. Never raises, as other instrumentors are loaded after it."""
         if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
             return
-        with Guard("patch", _ignore):
+        with Guard("patch"):
             self._turn_on(kwargs)
 
     def _turn_on(self, given: Mapping[str, Any]) -> None:
@@ -119,18 +119,18 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
         settings = Settings.from_keywords(given)
         tracer_provider = given.get("tracer_provider")
         # Separate guards, so that one signal's failure does not affect the others.
-        with Guard("patch", _ignore):
+        with Guard("patch"):
             meter_provider, registry = given.get("meter_provider"), given.get("registry")
             self._backend = choose_backend(settings, meter_provider, registry, scope, end_all)
             self._backend.metrics.before_collection = end_dropped
             self._backend.start()
         tracer: trace.Tracer = trace.NoOpTracer()
-        with Guard("patch", _ignore):
+        with Guard("patch"):
             tracer = trace.get_tracer(SCOPE, __version__, tracer_provider, SCHEMA_URL)
         counted = NoMetrics() if self._backend is None else self._backend.metrics
         recovery = None
         if (sources := given.get("recovery")) is not None or settings.recovery:
-            with Guard("recovery", _ignore):
+            with Guard("recovery"):
                 from together_otel.recovery.scope import recovery_of  # noqa: PLC0415 - rarely used
 
                 recovery = recovery_of(sources, settings.recovery, counted)
@@ -167,7 +167,7 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
         )
         for step in steps:
             if step is not None:
-                with Guard("patch", _ignore):
+                with Guard("patch"):
                     step()
 
 
@@ -268,10 +268,6 @@ def _warn_if_unseen(settings: Settings, given: Mapping[str, Any]) -> None:
             " start the program with opentelemetry-instrument, set a provider, or set"
             " TOGETHER_OTEL_PROMETHEUS_PORT.",
         )
-
-
-def _ignore(_stage: str) -> None:
-    """Count nothing, because there is no meter yet."""
 
 
 def _installed() -> tuple[str, ...]:

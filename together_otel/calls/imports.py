@@ -71,7 +71,7 @@ class LazyPatches:
             sys.meta_path.insert(0, self._watcher)
         for name in self._watcher.names:
             if (loaded := sys.modules.get(name)) is not None:
-                with Guard("patch", lambda _: None):
+                with Guard("patch"):
                     _once_loaded(loaded, self._imported)
 
     def remove(self) -> None:
@@ -85,7 +85,7 @@ class LazyPatches:
             self._patches.remove()
 
     def _imported(self, module: ModuleType) -> None:
-        with Guard("patch", lambda _: None):
+        with Guard("patch"):
             if module.__name__ in MODULES:
                 self._loaded().imported(module)
             elif self._is_on:
@@ -95,7 +95,7 @@ class LazyPatches:
         try:
             return self._reporters[original]
         except Exception:  # noqa: BLE001 - the first use, or an unhashable function
-            with Guard("patch", lambda _: None):
+            with Guard("patch"):
                 found = self._loaded().reporter(library, original) if self._is_on else None
                 if found is not None:
                     self._reporters[original] = found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import weakref
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from together_otel.calls.active import Active
 from together_otel.calls.patches import is_patch, patch_of
@@ -67,8 +67,7 @@ class Patches:
 
     def _patch(self, module: ModuleType, target: Target) -> None:
         places = (_place(module, target, one) for one in target.attribute.split("|"))
-        owner, name, original = next((one for one in places if one[0] is not None), _NOWHERE)
-        if owner is None:
+        if (place := next(filter(None, places), None)) is None:
             if target.is_frameworks and target not in self._warned_of:
                 self._warned_of.add(target)
                 warn(
@@ -78,6 +77,7 @@ class Patches:
                     target.attribute,
                 )
             return
+        owner, name, original = place
         if is_patch(original):
             # A mock that outlived the instrumentation may have put it back.
             if all(one.patch() is not original for one in self._applied):
@@ -94,26 +94,23 @@ class Patches:
 
 
 PATCHES = Patches()
-_NOWHERE: Final = (None, "", None)
 
 
-def _place(module: ModuleType, target: Target, attribute: str) -> tuple[Any, str, Any]:
-    """Return the class or module to patch, the attribute's name, and its value.
+def _place(module: ModuleType, target: Target, attribute: str) -> tuple[Any, str, Any] | None:
+    """Return the class or module to patch, the attribute's name, and its value; ``None`` for none.
 
     A method is patched in the SDK's class that defines it, not in one that inherits it.
     """
     first, _, name = attribute.partition(".")
     found = vars(module).get(first)
     if not name:
-        return (module if callable(found) else None), first, found
+        return (module, first, found) if callable(found) else None
     if not isinstance(found, type):
-        return None, name, None
-    package = found.__module__.partition(".")[0]
-    # From the class's own __dict__: getattr would bind it.
+        return None
     owner = next((one for one in found.__mro__ if name in vars(one)), None)
     if owner is None:
-        return None, name, None
-    original = vars(owner)[name]
-    if owner.__module__.partition(".")[0] == package:
+        return None
+    original = vars(owner)[name]  # getattr would bind it
+    if owner.__module__.partition(".")[0] == found.__module__.partition(".")[0]:
         return owner, name, original
-    return (found if target.is_frameworks else None), name, original
+    return (found, name, original) if target.is_frameworks else None

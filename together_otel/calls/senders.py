@@ -112,9 +112,7 @@ class Senders:
             if sender.module != module.__name__ or not isinstance(owner, type):
                 continue
             original = vars(owner).get(name)
-            if original is None:
-                continue
-            if any(replaced is original for *_, replaced in self._applied):
+            if original is None or any(made is original for *_, made in self._applied):
                 continue
             function = as_function(original)
             load = partial(self._load, sender.library, function)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from together_otel.clients import readers
@@ -40,9 +41,7 @@ class MissingKey(Adapter):
     def narrowed(self, client: Any, kwargs: Kwargs) -> MissingKey | None:
         """Return the adapter for one call; ``None`` if the call is not for Together."""
         reader = self._narrow(self.reader, client, kwargs)
-        if reader is None or reader is self.reader:
-            return None if reader is None else self
-        return MissingKey(reader, self._raises, self._argument)
+        return None if reader is None else MissingKey(reader, self._raises, self._argument)
 
     def given_key(self, client: Any, _args: Args, kwargs: Kwargs) -> GivenKey:
         # LangChain's classes take it as api_key as well.
@@ -99,9 +98,7 @@ def _is_together(base_url: object) -> bool:
     return bool(hosts) and is_together_host(hosts[0])
 
 
-def _by_base_url(reader: Reader, raises: str) -> MissingKey:
-    return MissingKey(reader, raises, narrow=_of_base_url)
-
+_by_base_url: Final = partial(MissingKey, narrow=_of_base_url)
 
 ADAPTERS: Final = {
     "pydantic_ai": MissingKey(readers.PYDANTIC_AI, "UserError"),

@@ -114,7 +114,7 @@ def rows() -> Iterator[tuple[str, str, str]]:
     for client, seen, packages in CLIENTS:
         yield client, seen, "; ".join(f"{one} {', '.join(tested[one])}" for one in packages)
     for client, seen, release in IMITATED:
-        yield client, seen, f"imitations; by hand, {release}"
+        yield client, seen, f"test doubles; by hand, {release}"
     yield (
         "httpx, httpx2, requests, aiohttp",
         "requests to Together's hosts, except those of the clients above",

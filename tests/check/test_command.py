@@ -118,7 +118,7 @@ def test_fingerprints_can_be_switched_off(key, monkeypatch, facts):  # noqa: ARG
             "langchain",
             {"OPENAI_API_KEY": "sk" + "-" + "a1B2" * 10},
             "wrong_provider",
-            "OPENAI_API_KEY is a key of OpenAI, and went to Together because TOGETHER_API_KEY is unset",
+            "OPENAI_API_KEY is a key of OpenAI, and goes to Together because TOGETHER_API_KEY is unset",
         ),
         ("litellm", {"TOGETHER_AI_TOKEN": "{key}"}, None, "TOGETHER_AI_TOKEN of the environment"),
         (

@@ -13,7 +13,7 @@ from example_runs import run_example
             "openai_client",
             "openai",
             "openai says: AuthenticationError",
-            "OPENAI_API_KEY is a key of OpenAI, and went to Together because TOGETHER_API_KEY is unset",
+            "OPENAI_API_KEY is a key of OpenAI, and goes to Together because TOGETHER_API_KEY is unset",
         ),
         ("litellm_client", "litellm", "The model says: ", "client.library=litellm"),
         (

@@ -64,7 +64,7 @@ CASES = [
     Case(
         "OpenAI's key, as Together's variable is unset",
         "wrong_provider",
-        "OPENAI_API_KEY is a key of OpenAI, and went to Together because TOGETHER_API_KEY is unset",
+        "OPENAI_API_KEY is a key of OpenAI, and goes to Together because TOGETHER_API_KEY is unset",
         None,
         {OPENAI: FOREIGN},
     ),

@@ -526,7 +526,7 @@ def read_by(reader, key=None, **environ):
             read_by(OPENAI_READER, OPENAI_API_KEY=OPENAI),
             "wrong_provider",
             (
-                "OPENAI_API_KEY is a key of OpenAI, and went to Together because TOGETHER_API_KEY is"
+                "OPENAI_API_KEY is a key of OpenAI, and goes to Together because TOGETHER_API_KEY is"
                 f" unset: set TOGETHER_API_KEY to a key from {PAGE} and pass it as api_key."
             ),
         ),
@@ -566,7 +566,7 @@ def read_by(reader, key=None, **environ):
             read_by(CHAT_TOGETHER, OPENAI_API_KEY=OPENAI),
             "wrong_provider",
             (
-                "OPENAI_API_KEY is a key of OpenAI, and went to Together because TOGETHER_API_KEY is"
+                "OPENAI_API_KEY is a key of OpenAI, and goes to Together because TOGETHER_API_KEY is"
                 f" unset: set TOGETHER_API_KEY to a key from {PAGE}."
             ),
         ),

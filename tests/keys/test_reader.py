@@ -43,8 +43,8 @@ def test_where_a_key_comes_from(monkeypatch):
 @pytest.mark.parametrize(
     ("own", "says"),
     [
-        (None, "went to Together because TOGETHER_API_KEY is unset: set"),
-        ("  ", "went to Together because TOGETHER_API_KEY is empty: set"),
+        (None, "goes to Together because TOGETHER_API_KEY is unset: set"),
+        ("  ", "goes to Together because TOGETHER_API_KEY is empty: set"),
         (KEY, "while TOGETHER_API_KEY holds a key of Together's shape: pass that as api_key."),
         ("changeme", "OPENAI_API_KEY is a key of OpenAI: pass a Together key from"),
     ],

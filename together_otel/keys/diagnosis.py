@@ -266,7 +266,7 @@ def _wrong_provider(report: KeyReport) -> str:
         return f"{what}: {setting(report)} a Together key from {KEYS_PAGE}."
     is_read = KEY_VARIABLE in report.reader.variables
     return (
-        f"{what}, and went to Together because {KEY_VARIABLE} is"
+        f"{what}, and goes to Together because {KEY_VARIABLE} is"
         f" {'unset' if own == 'missing' else 'empty'}: set {KEY_VARIABLE} to a key from"
         f" {KEYS_PAGE}{'' if is_read else ' and pass it as api_key'}."
     )

@@ -78,7 +78,8 @@ def test_finding_about_a_key(key, level, remedy, runtime, told):
 )
 def test_key_of_a_gateway(host, level, runtime, told):
     """A listed gateway issues keys of its own, which may look like OpenAI's."""
-    runtime.key_checked(inspect_key(OPENAI, source="argument", environ={}), "together", host)
+    report = inspect_key(OPENAI, source="argument", environ={})
+    runtime.key_checked(report, "together", at_gateway=runtime.is_gateway(host))
     assert [event[1] for event in told] == [level]
 
 

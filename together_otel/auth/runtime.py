@@ -75,11 +75,10 @@ class Runtime:
             return self.keys.in_use()
         return ()
 
-    def key_checked(self, report: KeyReport, library: str, host: str | None = None) -> None:
+    def key_checked(self, report: KeyReport, library: str, *, at_gateway: bool = False) -> None:
         """Log the report of a constructor's key and the library of the client.
 
-        ``host`` is the one that the client asks: a gateway's own key may look like another
-        provider's.
+        ``at_gateway`` is `is_gateway` of the client's host, if the key is another provider's.
         """
         found = {names.CLIENT_LIBRARY: library, **attributes.of_key(report)}
         level = logging.INFO
@@ -88,7 +87,7 @@ class Runtime:
         elif (
             report.problems
             or report.format in ("placeholder", "damaged")
-            or (report.format == "other_provider" and not self._is_gateway(host))
+            or (report.format == "other_provider" and not at_gateway)
         ):
             level = logging.WARNING
         if level != logging.INFO:
@@ -184,8 +183,8 @@ class Runtime:
             report = replace(report, reader=reader)
         return AuthFailure(report, diagnose(report, refusal))
 
-    def _is_gateway(self, host: str | None) -> bool:
-        """Return whether a host is one of ``hosts`` and not Together's own."""
+    def is_gateway(self, host: str | None) -> bool:
+        """Return whether a host is a listed gateway, whose own keys may look like any other's."""
         return is_together_host(host, self.settings.hosts) and not is_together_host(host)
 
     def _whose(self, host: str | None) -> str:

@@ -215,8 +215,12 @@ class Attempt:
             with within(runtime, trace.set_span_in_context(span, current_context())):
                 if failed is None:
                     is_foreign = report.format == "other_provider"
-                    host = self.adapter.host(self._client) if is_foreign else None
-                    runtime.key_checked(report, self._library, host)
+                    runtime.key_checked(
+                        report,
+                        self._library,
+                        at_gateway=is_foreign
+                        and runtime.is_gateway(self.adapter.host(self._client)),
+                    )
                 else:
                     details = {names.ERROR_TYPE: failed[2], names.CLIENT_LIBRARY: self._library}
                     suppressed = runtime.auth_failure_held_back(failed[0])

@@ -173,12 +173,16 @@ class CallState:
             return  # the response is known, and no key was sent
         if answer.sign_in or is_redirect(answer.status_code):
             return  # a proxy's page, or a redirect as to https, for which no key is looked at
-        runtime, host = self.runtime, answer.host or self.request.host
+        runtime, request = self.runtime, self.request
         if not runtime.keys.history.failing:
-            runtime.accepted(self._key, self._report, answer, host)
+            runtime.accepted(self._key, self._report, answer, answer.host or request.host)
             return
-        with within(runtime, self.context):  # the end of the failures is logged
-            runtime.accepted(self._key, self._report, answer, host, self.reader.library)
+        # No variable has the host, which may be a key: the end of the failures is logged.
+        with within(runtime, self.context):
+            runtime.accepted(
+                *(self._key, self._report, answer, answer.host or request.host),
+                library=self.reader.library,
+            )
 
     def answer(self) -> Answer:
         """Return the description of the HTTP response, an empty one if there was none."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import certifi
 import pytest
+from calling import made_up_key
 
 from together_otel import instrument, uninstrument
 from together_otel.guard import Guard
@@ -65,8 +66,14 @@ def our_errors_raise(monkeypatch):
 
 
 @pytest.fixture
+def key():
+    """A key of Together's shape that nobody owns."""
+    return made_up_key()
+
+
+@pytest.fixture
 def server(key):
-    """A server that accepts one key; which, a folder's own `key` says."""
+    """A server that accepts one key."""
     with TogetherServer(keys=[key]) as running:
         yield running
 

@@ -10,13 +10,11 @@ import re
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import prometheus_binaries
 import pytest
@@ -35,10 +33,6 @@ TEMPLATES = FOLDER / "templates" / "together.tmpl"
 KEY = names.label_of(names.KEY_FINGERPRINT)
 NOON = datetime(2026, 3, 1, 12, 0, 0, tzinfo=timezone.utc)
 SINCE = "2026-03-01 12:00:00 UTC"
-
-Alert = dict[str, Any]
-Amtool = Callable[..., str]
-Render = Callable[[str, dict[str, Any]], str]
 
 
 # ── alerts ───────────────────────────────────────────────────────────────────────────

@@ -31,12 +31,6 @@ UNSCRAPED = {"missing": "1", "job": "3"}
 
 
 @pytest.fixture
-def key():
-    """A key of Together's shape that nobody owns."""
-    return "tgp_" + "v1_" + "a1B2" * 10 + "xyz"
-
-
-@pytest.fixture
 def run(key, tmp_path):
     """Run the job under `opentelemetry-instrument`, with a good key unless told otherwise."""
     with TogetherServer(keys=[key]) as together:

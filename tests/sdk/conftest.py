@@ -2,7 +2,7 @@
 
 import pytest
 from capturing import CAPTURE
-from generation import GENERATION, RELEASE, Sdk, made_up_key
+from generation import GENERATION, RELEASE, Sdk
 from in_house import House
 from recovering import OLD, Lab
 
@@ -17,11 +17,6 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.filterwarnings("ignore:[Uu]nclosed:ResourceWarning"))
 
 
-@pytest.fixture
-def key():
-    return made_up_key()
-
-
 @pytest.fixture(params=["sync", "async"])
 def sdk(request, server):
     """The installed SDK's client, once sync and once async."""
@@ -34,6 +29,12 @@ def sdk(request, server):
 def lab(sdk, server, key, telemetry):
     """All four, for the tests of recovery."""
     return Lab(sdk, server, key, telemetry)
+
+
+@pytest.fixture
+def tracer(telemetry):
+    """The application's own tracer."""
+    return telemetry.tracer_provider.get_tracer("application")
 
 
 @pytest.fixture

@@ -75,6 +75,11 @@ async def each(iterable):
             yield one
 
 
+async def read_to_the_end(stream):
+    """Read what is left, more than two chunks."""
+    assert len([chunk async for chunk in each(stream)]) > 2
+
+
 @contextlib.asynccontextmanager
 async def within(manager):
     """Enter a context manager."""

@@ -47,12 +47,6 @@ def outcomes(telemetry):
 
 
 @pytest.fixture
-def tracer(telemetry):
-    """The application's own tracer."""
-    return telemetry.tracer_provider.get_tracer("application")
-
-
-@pytest.fixture
 def httpx_spans(telemetry):
     """OpenTelemetry's instrumentation of httpx, on."""
     instrumentor = HTTPXClientInstrumentor()

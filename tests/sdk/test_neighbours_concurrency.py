@@ -18,12 +18,6 @@ STREAMS = len(range(0, THREADS * CALLS, 3))
 
 
 @pytest.fixture
-def tracer(telemetry):
-    """The application's own tracer."""
-    return telemetry.tracer_provider.get_tracer("application")
-
-
-@pytest.fixture
 def options(key, server):
     """What every client is made with."""
     return {"api_key": key, "base_url": server.base_url_for(RELEASE), "max_retries": 0}

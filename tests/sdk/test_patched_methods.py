@@ -42,7 +42,6 @@ MODULES = (
 )
 """Of any generation, those with what may be patched."""
 
-Place = tuple[type, str]
 HOME = ("_client", "_base_client") if GENERATION > 1 else ("client", "abstract.api_requestor")
 
 

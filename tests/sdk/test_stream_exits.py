@@ -1,6 +1,6 @@
 """A stream that its reader ends, or leaves, is told once, with what is true.
 
-Broken off by others: ``test_stream_failures``. Left to others: ``test_stream_hands``.
+Broken off by others: ``test_stream_failures``. Left to others: ``test_stream_ownership``.
 """
 
 import contextlib
@@ -18,6 +18,7 @@ from steps import (
     forget,
     nothing_else_is_said,  # noqa: F401 - a fixture of all tests here
     only_call,
+    read_to_the_end,
     step,
     tell,
     unended,
@@ -27,10 +28,6 @@ from steps import (
 GENERATED_CLIENTS = pytest.mark.skipif(GENERATION < 2, reason="1.x streams are plain generators")
 
 pytestmark = LEAKS
-
-
-async def read_to_the_end(stream):
-    assert len([chunk async for chunk in each(stream)]) > 2
 
 
 async def read_on_after_the_end(stream):

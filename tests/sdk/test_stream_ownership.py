@@ -19,10 +19,10 @@ from processes import run_to_end
 from steps import (
     LEAKS,
     chat,
-    each,
     forget,
     nothing_else_is_said,  # noqa: F401 - a fixture of all tests here
     only_call,
+    read_to_the_end,
     step,
     tell,
     unended,
@@ -40,10 +40,6 @@ LEFT_WITH_A_CLOSED_LOOP = pytest.mark.filterwarnings(
     "ignore::ResourceWarning",
     "ignore::pytest.PytestUnraisableExceptionWarning",
 )
-
-
-async def read_to_the_end(stream):
-    assert len([chunk async for chunk in each(stream)]) > 2
 
 
 def test_each_chunk_in_a_context_of_its_own(sdk, key, telemetry):

@@ -1,6 +1,6 @@
 """What a stream's span and metrics tell.
 
-How it ends: ``test_stream_exits``, ``test_stream_failures``, ``test_stream_hands``. What was said in it:
+How it ends: ``test_stream_exits``, ``test_stream_failures``, ``test_stream_ownership``. What was said in it:
 ``test_content_streams``.
 """
 

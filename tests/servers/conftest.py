@@ -3,24 +3,9 @@
 import pytest
 from running import Running
 
-from together_otel.testing.server import TogetherServer
-
 
 @pytest.fixture
-def key():
-    """A key of Together's shape that nobody owns."""
-    return "tgp_" + "v1_" + "a1B2" * 10 + "xyz"
-
-
-@pytest.fixture
-def together(key):
-    """Together, accepting one key."""
-    with TogetherServer(keys=[key]) as running:
-        yield running
-
-
-@pytest.fixture
-def start(together, key, tmp_path, monkeypatch):
+def start(server, key, tmp_path, monkeypatch):
     """Start a program under `opentelemetry-instrument`, with a good key."""
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
     running = []
@@ -31,7 +16,7 @@ def start(together, key, tmp_path, monkeypatch):
         wrapped = ["opentelemetry-instrument", *command] if instrument else list(command)
         made = Running(
             wrapped,
-            {"TOGETHER_API_KEY": key, "TOGETHER_BASE_URL": together.url, **environment},
+            {"TOGETHER_API_KEY": key, "TOGETHER_BASE_URL": server.url, **environment},
             folder,
         )
         running.append(made)

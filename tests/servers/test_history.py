@@ -6,9 +6,9 @@ from together_otel.names import CAUSES
 from together_otel.testing.ports import free_port
 
 
-def test_revoked_after_the_fork(together, key, start, tmp_path):
+def test_revoked_after_the_fork(server, key, start, tmp_path):
     """A key that the parent used and the child may not is revoked, and is so once."""
-    together.revoke_after(key, 1)
+    server.revoke_after(key, 1)
     port = free_port()
     program = start(
         "python", "revoked.py",

@@ -28,12 +28,6 @@ def generation():
 
 
 @pytest.fixture
-def key():
-    """A key of Together's shape that nobody owns."""
-    return "tgp_" + "v1_" + "a1B2" * 10 + "xyz"
-
-
-@pytest.fixture
 def server():
     """A running server that accepts any well-formed key."""
     with TogetherServer() as running:

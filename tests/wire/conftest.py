@@ -1,7 +1,6 @@
 """HTTP libraries beside a server under Together's own host name."""
 
 import pytest
-from calling import made_up_key
 from libraries import KINDS, Library
 from loopback import resolve_to_loopback
 
@@ -28,11 +27,6 @@ def own_replacements(monkeypatch):
 def library(request):
     """Each library that is installed, sync and async."""
     return Library(request.param)
-
-
-@pytest.fixture
-def key():
-    return made_up_key()
 
 
 @pytest.fixture

@@ -15,7 +15,12 @@ GROUPS = ("frameworks-lowest", "frameworks-heavy", "light-lowest", "proxy", "fra
 MISSING = "missing keys; calls, through openai"
 IMITATED = (
     ("semantic-kernel: `OpenAIChatCompletion`", MISSING, "1.45.0"),
-    ("any-llm: the provider `together`", "missing keys; calls, through `together`", "1.40.2"),
+    (
+        "any-llm: the providers `together` and `openai`",
+        "missing keys; calls, through `together` and openai",
+        "1.40.2",
+    ),
+    ("llm, models with an `api_base`", MISSING, "0.36"),
 )
 
 CLIENTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (

@@ -253,7 +253,8 @@ def test_key_in_a_variable_of_other_models(work, telemetry, keys, monkeypatch):
 
 
 IMITATIONS = [
-    ("any_llm.any_llm", "AnyLLM._verify_and_set_api_key", "MissingApiKeyError"),
+    ("any_llm.any_llm", "AnyLLM.__init__", "MissingApiKeyError"),
+    ("llm.models", "_get_key_mixin.get_key", "NeedsKeyException"),
     (
         "crewai.llms.providers.openai.completion",
         "OpenAICompletion._get_client_params",
@@ -286,15 +287,18 @@ def imitate(monkeypatch, module, attribute, error, url):
 
     made = type(name, (), {"base_url": url, "api_key": None, method: refuse})
     made.PROVIDER_NAME = "together" if url and "together" in url else "openai"
+    made.ENV_API_KEY_NAME, made.ENV_API_BASE_NAME = "OPENAI_API_KEY", "OPENAI_BASE_URL"
     made.config = SimpleNamespace(base_urls=url and {"openai-chat": url})
     monkeypatch.setitem(sys.modules, module, ModuleType(module))
     setattr(sys.modules[module], name, made)
     return made
 
 
+@pytest.mark.parametrize("host", ["api.together.ai", "gateway.example"])
 @pytest.mark.parametrize(("module", "attribute", "error"), IMITATIONS, ids=str)
-def test_imitation(module, attribute, error, keys, monkeypatch, request):
-    made = imitate(monkeypatch, module, attribute, error, "https://api.together.ai/v1")
+def test_imitation(module, attribute, error, host, keys, monkeypatch, request):
+    monkeypatch.setenv("TOGETHER_OTEL_HOSTS", "gateway.example")
+    made = imitate(monkeypatch, module, attribute, error, f"https://{host}/v1")
     telemetry = request.getfixturevalue("telemetry")
     with pytest.raises(ValueError, match="no key"):
         getattr(made(), attribute.partition(".")[2])()

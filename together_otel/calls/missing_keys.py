@@ -36,7 +36,9 @@ def refusing(active: Active, adapter: MissingKey, _function: Any) -> Wrapper:
             narrowed = None
             with runtime.guard("client_init"):
                 arguments.kwargs = _by_name(arguments)
-                narrowed = adapter.narrowed(arguments.client[0], arguments.kwargs)
+                narrowed = adapter.narrowed(
+                    arguments.client[0], arguments.kwargs, runtime.settings.hosts
+                )
             attempt.adapter = narrowed or adapter
             attempt.ended(failed=True, looks=narrowed is not None)
             step_out()

@@ -46,7 +46,8 @@ PLACES: Final = (
         for cls in ("LMRouter", "AsyncLMRouter")
         for method in ("resolve", "lm")  # with an empty key; without one
     ),
-    ("any_llm", "any_llm.any_llm", "AnyLLM._verify_and_set_api_key"),
+    ("any_llm", "any_llm.any_llm", "AnyLLM.__init__"),
+    ("llm", "llm.models", "_get_key_mixin.get_key"),
     ("mirascope", "mirascope.llm.providers.together.provider", "TogetherProvider.__init__"),
     ("instructor", "instructor.v2.auto_client", "_build_openai_compatible"),
     ("camel", "camel.models.togetherai_model", "TogetherAIModel.__init__"),

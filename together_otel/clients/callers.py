@@ -1,10 +1,12 @@
 """The libraries that send HTTP requests to Together, and the sources of their keys."""
 
 import sys
+from dataclasses import replace
 from functools import lru_cache
 from types import FrameType
 from typing import Final
 
+from together_otel.clients.sent import outward
 from together_otel.keys import TOGETHER, Reader
 from together_otel.names import KEY_VARIABLE
 
@@ -26,6 +28,13 @@ LITELLM: Final = Reader(
 
 OPENAI: Final = Reader(
     "openai", "OpenAI", ("OPENAI_API_KEY",), ("OPENAI_BASE_URL",), "OPENAI_CUSTOM_HEADERS"
+)
+
+LITELLM_OPENAI: Final = replace(
+    LITELLM,
+    variables=("OPENAI_API_KEY",),
+    base_urls=("OPENAI_API_BASE", "OPENAI_BASE_URL"),
+    stand_in="None",
 )
 
 IN_HOUSE: Final = Reader("together_ai", "TogetherAI", base_urls=TOGETHER.base_urls)
@@ -57,9 +66,24 @@ def caller(otherwise: Reader) -> Reader:
     while frame is not None and left:
         is_between, found = _of_module(str(frame.f_globals.get("__name__")))
         if not is_between:
-            return found or otherwise
+            return (
+                LITELLM_OPENAI if found is LITELLM and is_for_openai(frame) else found or otherwise
+            )
         frame, left = frame.f_back, left - 1
     return otherwise
+
+
+def is_for_openai(frame: FrameType) -> bool:
+    """Return whether LiteLLM is at work for a model of openai's, such as ``openai/…``."""
+    for outer in outward(frame, 60):
+        name = str(outer.f_globals.get("__name__"))
+        if (
+            name.startswith("litellm.")
+            and name.endswith(".main")
+            and (provider := outer.f_locals.get("custom_llm_provider"))
+        ):
+            return bool(provider != "together_ai")
+    return False
 
 
 @lru_cache(maxsize=1024)

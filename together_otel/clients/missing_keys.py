@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from together_otel.clients.base import Args, Kwargs
 
-    Narrow = Callable[[Reader, Any, Kwargs], Reader | None]
+    Hosts = tuple[str, ...]
+    Narrow = Callable[[Reader, Any, Kwargs, Hosts], Reader | None]
 
 
 class MissingKey(Adapter):
@@ -33,14 +34,17 @@ class MissingKey(Adapter):
         reader: Reader,
         raises: str,
         argument: str = "api_key",
-        narrow: Narrow = lambda reader, _client, _kwargs: reader,
+        narrow: Narrow = lambda reader, _client, _kwargs, _hosts: reader,
     ) -> None:
         self.reader = reader  # type: ignore[misc]  # set per instance here
         self._raises, self._argument, self._narrow = raises, argument, narrow
 
-    def narrowed(self, client: Any, kwargs: Kwargs) -> MissingKey | None:
-        """Return the adapter for one call; ``None`` if the call is not for Together."""
-        reader = self._narrow(self.reader, client, kwargs)
+    def narrowed(self, client: Any, kwargs: Kwargs, hosts: Hosts) -> MissingKey | None:
+        """Return the adapter for one call; ``None`` if the call is not for Together.
+
+        ``hosts`` are further hosts that count as Together's.
+        """
+        reader = self._narrow(self.reader, client, kwargs, hosts)
         return None if reader is None else MissingKey(reader, self._raises, self._argument)
 
     def given_key(self, client: Any, _args: Args, kwargs: Kwargs) -> GivenKey:
@@ -54,48 +58,58 @@ class MissingKey(Adapter):
         return not given.value and self._raises in class_names(exc)
 
 
-def _if_for_together(reader: Reader, client: Any, kwargs: Kwargs) -> Reader | None:
+def _if_for_together(reader: Reader, client: Any, kwargs: Kwargs, _hosts: Hosts) -> Reader | None:
     """Return the reader if a call that supports many providers is for Together."""
     names = (getattr(client, name, None) for name in ("provider", "PROVIDER_NAME"))
     provider = kwargs.get("env_var") or next(filter(None, names), None)
     return reader if provider in ("together", *reader.variables) else None
 
 
-def _of_model(reader: Reader, _client: Any, kwargs: Kwargs) -> Reader | None:
+def _of_model(reader: Reader, _client: Any, kwargs: Kwargs, _hosts: Hosts) -> Reader | None:
     """Return the reader if a call of LiteLLM's is for a model of Together's."""
     provider = kwargs.get("custom_llm_provider") or str(kwargs.get("model")).partition("/")[0]
     return reader if provider == "together_ai" else None
 
 
-def _of_secret(reader: Reader, client: Any, kwargs: Kwargs) -> Reader | None:
+def _of_secret(reader: Reader, client: Any, kwargs: Kwargs, hosts: Hosts) -> Reader | None:
     """Return the reader of a Haystack component for Together; its secret names the variables."""
     base, secret = (
         kwargs.get(name) or getattr(client, name, None) for name in ("api_base_url", "api_key")
     )
-    if not _is_together(base):
+    if not _is_together(base, hosts):
         return None
     variables = ("OPENAI_API_KEY",) if secret is None else getattr(secret, "_env_vars", ())
     name = type(client).__name__
     return replace(reader, name=name, variables=tuple(variables) or reader.variables)
 
 
-def _of_base_url(reader: Reader, client: Any, kwargs: Kwargs) -> Reader | None:
+def _of_base_url(reader: Reader, client: Any, kwargs: Kwargs, hosts: Hosts) -> Reader | None:
     """Return the reader of a model of OpenAI's API, if it is one for Together."""
-    given = (kwargs.get(name) for name in ("base_url", "url"))
+    given = (kwargs.get(name) for name in ("base_url", "url", "api_base"))
+    own = (getattr(client, name, None) for name in ("base_url", "api_base"))
     variables = map(os.environ.get, reader.base_urls)
-    base = next(filter(None, (*given, getattr(client, "base_url", None), *variables)), None)
-    return reader if _is_together(base) else None
+    base = next(filter(None, (*given, *own, *variables)), None)
+    return reader if _is_together(base, hosts) else None
 
 
-def _of_router(reader: Reader, client: Any, _kwargs: Kwargs) -> Reader | None:
+def _of_any_llm(reader: Reader, client: Any, kwargs: Kwargs, hosts: Hosts) -> Reader | None:
+    """Return the reader of any-llm's provider, if it is Together's or sends to Together."""
+    base = client.ENV_API_BASE_NAME
+    if client.PROVIDER_NAME == "together":
+        return reader
+    found = replace(reader, variables=(client.ENV_API_KEY_NAME,), base_urls=(base,) if base else ())
+    return _of_base_url(found, client, kwargs, hosts)
+
+
+def _of_router(reader: Reader, client: Any, _kwargs: Kwargs, hosts: Hosts) -> Reader | None:
     """Return the reader of DSPy's router, whose base URLs are by provider, if one is Together's."""
     urls = (client.config.base_urls or {}).values()
-    return reader if any(map(_is_together, urls)) else None
+    return reader if any(_is_together(url, hosts) for url in urls) else None
 
 
-def _is_together(base_url: object) -> bool:
-    hosts = hosts_in(str(base_url or ""))
-    return bool(hosts) and is_together_host(hosts[0])
+def _is_together(base_url: object, hosts: Hosts) -> bool:
+    found = hosts_in(str(base_url or ""))
+    return bool(found) and is_together_host(found[0], hosts)
 
 
 _by_base_url: Final = partial(MissingKey, narrow=_of_base_url)
@@ -113,7 +127,8 @@ ADAPTERS: Final = {
     "deepeval_local": _by_base_url(readers.DEEPEVAL_LOCAL, "DeepEvalError"),
     "deepeval_embedding": _by_base_url(readers.DEEPEVAL_EMBEDDING, "DeepEvalError"),
     "dspy": MissingKey(CALLERS["dspy"], "NotConfiguredError", narrow=_of_router),
-    "any_llm": MissingKey(readers.ANY_LLM, "MissingApiKeyError", narrow=_if_for_together),
+    "any_llm": MissingKey(readers.ANY_LLM, "MissingApiKeyError", narrow=_of_any_llm),
+    "llm": _by_base_url(readers.LLM, "NeedsKeyException"),
     "mirascope": MissingKey(readers.MIRASCOPE, "ValueError"),
     "instructor": MissingKey(readers.INSTRUCTOR, "ConfigurationError", narrow=_if_for_together),
     "camel": MissingKey(readers.CAMEL, "ValueError"),

@@ -5,7 +5,7 @@ from dataclasses import replace
 from types import FrameType
 from typing import Final
 
-from together_otel.clients.callers import CALLERS, LITELLM, OPENAI
+from together_otel.clients.callers import CALLERS, LITELLM, LITELLM_OPENAI, OPENAI, is_for_openai
 from together_otel.clients.sent import outward
 from together_otel.keys import TOGETHER, Reader
 from together_otel.names import KEY_VARIABLE
@@ -46,9 +46,9 @@ DEEPEVAL_EMBEDDING: Final = Reader(
 SEMANTIC_KERNEL: Final = Reader(
     "semantic_kernel", "OpenAIChatCompletion", (_OPENAI,), ("OPENAI_BASE_URL",), skips_empty=True
 )
+LLM: Final = Reader("llm", "llm", (_OPENAI,), skips_empty=True)
 ANY_LLM: Final = Reader("any_llm", "AnyLLM", skips_empty=True)
 MIRASCOPE: Final = Reader("mirascope", "TogetherProvider", skips_empty=True)
-_LITELLM_OPENAI: Final = Reader("litellm", "LiteLLM", (_OPENAI,), _BASES, skips_empty=True)
 _AGENTS: Final = Reader("openai-agents", "OpenAIProvider", (_OPENAI,))
 _OPENAI_LIKE: Final = replace(
     LLAMA_INDEX, name="OpenAILike", variables=(_OPENAI,), base_urls=_BASES
@@ -79,6 +79,8 @@ _MAKERS: Final[tuple[tuple[str, str | None, Reader], ...]] = (
     ("semantic_kernel", None, SEMANTIC_KERNEL),
     # For embeddings and text completions; before LiteLLM 1.100 for all calls.
     ("litellm", None, replace(LITELLM, variables=(*LITELLM.variables, _OPENAI))),
+    # Not of any module that an application calls llm.
+    ("llm.default_plugins", None, LLM),
     ("crewai", None, CREWAI),
     ("deepeval.models.llms.local_model", None, DEEPEVAL_LOCAL),
     ("deepeval.models.embedding_models.local_embedding_model", None, DEEPEVAL_EMBEDDING),
@@ -111,8 +113,8 @@ def maker(frame: FrameType) -> Reader | None:
         if (package := (name := _name_of(outer)).partition(".")[0]) in _PACKAGES:
             for module, client, reader in _MAKERS:
                 if _is_in(name, module) and (client is None or _is_for(client, outer)):
-                    is_openais = package == "litellm" and _is_for_openai(outer)
-                    return _LITELLM_OPENAI if is_openais else reader
+                    is_openais = package == "litellm" and is_for_openai(outer)
+                    return LITELLM_OPENAI if is_openais else reader
     return None
 
 
@@ -128,16 +130,6 @@ def _is_for(module: str, frame: FrameType) -> bool:
             classes = type(outer.f_locals.get("self")).__mro__
             if any(_is_in(cls.__module__, module) for cls in classes):
                 return True
-    return False
-
-
-def _is_for_openai(frame: FrameType) -> bool:
-    """Return whether LiteLLM is creating a client for a model of openai's, such as ``openai/…``."""
-    for outer in outward(frame, _DEEPEST):
-        if _name_of(outer) == "litellm.main" and (
-            provider := outer.f_locals.get("custom_llm_provider")
-        ):
-            return bool(provider != "together_ai")
     return False
 
 

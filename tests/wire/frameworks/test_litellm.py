@@ -103,6 +103,14 @@ def test_no_key(base, telemetry):
     assert "TOGETHERAI_API_KEY" in log["attributes"]["together.auth.remedy"]
 
 
+def test_no_key_for_openais_responses(base, telemetry):
+    """The text None is sent in its place, and no variable of Together's is read."""
+    raised(lambda: litellm.responses(model=f"openai/{MODEL}", input="Hi", api_base=base))
+    (log,) = [one for one in telemetry.logs() if one["event_name"] == "together.client.auth_failed"]
+    assert log["attributes"]["together.auth.cause"] == "missing"
+    assert "LiteLLM reads OPENAI_API_KEY; it is unset" in log["attributes"]["together.auth.remedy"]
+
+
 def test_error_frame(base, key, server, telemetry):
     """An error in the middle of a stream, of which LiteLLM makes a 500, is the refusal it is."""
     server.always(behaviours.error_frame())

@@ -124,7 +124,7 @@ def rows(peers: list[str]) -> list[Row]:
             "that of the next row",
         ),
         Row(
-            "The floor with 1 MB, against 1 kB: caches are cold",
+            "Hand-written code with 1 MB, against 1 kB: caches are cold",
             added("floor", "large prompt"),
             added("floor", "small prompt"),
         ),

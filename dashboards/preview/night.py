@@ -12,6 +12,7 @@ import random
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import cache
 from typing import IO, TYPE_CHECKING
 
 from together_otel import names
@@ -225,18 +226,29 @@ class Pod:
         self._values[self._name(metric, *values)] = value
 
     def _observe(self, metric: names.Metric, value: float, *values: str) -> None:
-        name, labels = metric.prometheus, dict(zip(metric.labels, values, strict=True))
-        for bound in (*metric.buckets, math.inf):
-            le = "+Inf" if bound == math.inf else str(bound)
-            self._values[self._series(f"{name}_bucket", {**labels, "le": le})] += value <= bound
-        self._values[self._series(f"{name}_count", labels)] += 1
-        self._values[self._series(f"{name}_sum", labels)] += value
+        buckets, count, total = self._histogram(metric, *values)
+        for bound, bucket in buckets:
+            self._values[bucket] += value <= bound
+        self._values[count] += 1
+        self._values[total] += value
 
     def samples(self) -> Iterator[tuple[str, float]]:
         """Return what a scrape shows."""
         yield from self._values.items()
         yield self._series("up", {}), 1
 
+    @cache  # noqa: B019 - lives as long as the night
+    def _histogram(
+        self, metric: names.Metric, *values: str
+    ) -> tuple[list[tuple[float, str]], str, str]:
+        name, labels = metric.prometheus, dict(zip(metric.labels, values, strict=True))
+        buckets = [
+            (bound, self._series(f"{name}_bucket", {**labels, "le": le}))
+            for bound, le in ((math.inf, "+Inf"), *((one, str(one)) for one in metric.buckets))
+        ]
+        return buckets, self._series(f"{name}_count", labels), self._series(f"{name}_sum", labels)
+
+    @cache  # noqa: B019 - as above
     def _name(self, metric: names.Metric, *values: str) -> str:
         return self._series(metric.prometheus, dict(zip(metric.labels, values, strict=True)))
 

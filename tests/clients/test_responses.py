@@ -79,7 +79,9 @@ def ask(lab, **options):
 
 def test_a_response_is_a_chat(lab, server, telemetry):
     server.script(whole(output=OUTPUT, usage=USAGE))
-    ask(lab, max_output_tokens=9, temperature=1, reasoning={"effort": "low"})
+    asked = {"previous_response_id": "resp-0", "conversation": {"id": "conv-1"}}
+    reasoning = {"effort": "low"}
+    ask(lab, max_output_tokens=9, temperature=1, reasoning=reasoning, extra_body=asked)
     (attributes,) = calls(telemetry)
     assert attributes == IsPartialDict(
         {
@@ -88,6 +90,8 @@ def test_a_response_is_a_chat(lab, server, telemetry):
             "gen_ai.request.max_tokens": 9,
             "gen_ai.request.temperature": 1.0,
             "gen_ai.request.reasoning.level": "low",
+            "gen_ai.request.previous_response.id": "resp-0",
+            "gen_ai.conversation.id": "conv-1",
             "gen_ai.response.id": "resp-1",
             "gen_ai.response.model": MODEL,
             "gen_ai.response.finish_reasons": ["stop"],

@@ -44,19 +44,19 @@ OURS = {
 """Attributes, or ``attribute=value``, that the conventions do not have → the reason."""
 
 NOT_EMITTED = {
-    "gen_ai.conversation.id": "Together has no conversations; span processors may add it",
+    "gen_ai.conversation.id": "only the Responses API names one; span processors may add it",
     "gen_ai.conversation.compacted": "Together compacts nothing",
     "gen_ai.prompt.name": "Together has no named templates",
     "gen_ai.prompt.version": "Together has no named templates",
     "gen_ai.prompt.variable.<key>": "Together has no named templates",
-    "gen_ai.request.previous_response.id": "Together's API has no such field",
+    "gen_ai.request.previous_response.id": "only the Responses API has such a field, of which together has no method",
     "gen_ai.usage.cache_write.input_tokens": "Together reports none",
     "gen_ai.usage.{text,image,audio}.{input,output}_tokens": "Together reports no modalities",
     "gen_ai.usage.{text,image,audio}.cache_read.input_tokens": "Together reports no modalities",
     "gen_ai.client.inference.usage.cache_write.input_tokens": "Together reports none",
     "gen_ai.retrieval.duration": "a framework's pipeline, not a request of a client",
 }
-"""Attributes and metrics of the conventions that are never emitted → the reason."""
+"""Attributes and metrics of the conventions that no method of together emits → the reason."""
 
 _KINDS = {"string": str, "int": int, "double": float, "boolean": bool}
 

@@ -95,6 +95,11 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "stop": (names.STOP_SEQUENCES, _texts),
     "reasoning_effort": (names.REASONING_LEVEL, _text),
     "reasoning": (names.REASONING_LEVEL, lambda value: _text(fields_of(value).get("effort"))),
+    "previous_response_id": (names.PREVIOUS_RESPONSE, _text),
+    "conversation": (
+        names.CONVERSATION,
+        lambda value: _text(fields_of(value).get("id", value)),
+    ),
     "response_format": (names.OUTPUT_TYPE, _format),
     "text": (names.OUTPUT_TYPE, lambda value: _format(fields_of(value).get("format"))),
     "encoding_format": (

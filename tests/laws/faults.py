@@ -16,9 +16,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader, PeriodicExpor
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, NonRecordingSpan
-from prometheus_client import CollectorRegistry, values
-
-from together_otel import TogetherInstrumentor
+from prometheus_client import CollectorRegistry
 
 Behaviour = Callable[..., Any]
 Install = Callable[[Any, ExitStack, Behaviour], None]
@@ -128,28 +126,9 @@ def propagator(_telemetry, undo, behaviour):
     undo.enter_context(patch.object(propagate, "propagators", broken))
 
 
-def prometheus(telemetry, undo, registry):
-    undo.enter_context(patch.dict("os.environ", TOGETHER_OTEL_METRICS="prometheus"))
-    telemetry.registry = registry
-
-
 def prometheus_registry(telemetry, undo, behaviour):
-    prometheus(telemetry, undo, Mock(CollectorRegistry, register=behaviour))
-
-
-def prometheus_values(telemetry, undo, behaviour):
-    """Fail to count once the instrumentation is on, not before."""
-
-    def once_on(original):
-        def either(*args):
-            is_on = TogetherInstrumentor().is_instrumented_by_opentelemetry
-            return (behaviour if is_on else original)(*args)
-
-        return either
-
-    prometheus(telemetry, undo, CollectorRegistry())
-    inc, set_ = once_on(values.MutexValue.inc), once_on(values.MutexValue.set)
-    undo.enter_context(patch.multiple(values.MutexValue, inc=inc, set=set_))
+    undo.enter_context(patch.dict("os.environ", TOGETHER_OTEL_METRICS="prometheus"))
+    telemetry.registry = Mock(CollectorRegistry, register=behaviour)
 
 
 def together(*installs):
@@ -196,21 +175,20 @@ GIVEN = {
     "exemplar filter": (given("meters", exemplar_filter), RAISES, "count"),
     "metric exporter": (given("meters", metric_exporter), ALL, "count"),
     "prometheus registry": (prometheus_registry, RAISES, "count"),
-    "prometheus values": (prometheus_values, RAISES, "count"),
     # The counting and logging of an error of ours fail as well.
     "instruments and handler": (
         together(BROKEN_INSTRUMENTS, handler(ROOT, "emit")),
         RAISES,
         "count",
     ),
-    "prometheus values and record factory": (
-        together(prometheus_values, record_factory),
+    "prometheus registry and record factory": (
+        together(prometheus_registry, record_factory),
         RAISES,
         "count line record",
     ),
     "end of a span and filter": (together(processor("on_end"), filter_), RAISES, "line record"),
     "all": (
-        together(prometheus_values, BROKEN_SPANS, record_factory, context("get_current")),
+        together(prometheus_registry, BROKEN_SPANS, record_factory, context("get_current")),
         RAISES,
         "count line record span",
     ),

@@ -201,6 +201,12 @@ def _page(text: str) -> str | None:
     return text if re.fullmatch(r"(?i)https?://\S+", text) else None
 
 
+def folder_of(environ: Mapping[str, str]) -> str | None:
+    """Return the folder that processes share for their metrics, or ``None`` if it is not set."""
+    # prometheus_client still accepts the old name, in lower case, with a warning.
+    return environ.get(MULTIPROC_DIR, environ.get(MULTIPROC_DIR.lower()))
+
+
 def _url(text: str) -> str | None:
     return _page(text) if host_of(text) else None
 

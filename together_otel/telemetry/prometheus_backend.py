@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, values
 
 from together_otel.guard import warn
 from together_otel.names import SCOPE
-from together_otel.settings import METRICS, MULTIPROC_DIR, Settings
+from together_otel.settings import METRICS, MULTIPROC_DIR, Settings, folder_of
 from together_otel.telemetry.exit_export import ExitExport
 from together_otel.telemetry.http_endpoint import HttpEndpoint
 from together_otel.telemetry.metrics import Backend, Outlet, metrics_for
@@ -69,9 +69,7 @@ def make(
 
 def _folder() -> tuple[Path | None, str]:
     """Return the folder for all processes, if any, and why one that is set cannot be used."""
-    # prometheus_client still accepts the old name, with a warning.
-    text = os.environ.get(MULTIPROC_DIR, os.environ.get(MULTIPROC_DIR.lower()))
-    if text is None:
+    if (text := folder_of(os.environ)) is None:
         return None, ""
     if not _is_multiprocess():
         return None, "it was set after prometheus_client was imported"

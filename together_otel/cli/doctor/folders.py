@@ -8,9 +8,8 @@ from pathlib import Path
 from together_otel import settings as variables
 from together_otel.cli.doctor.finding import Finding, Topic
 from together_otel.cli.doctor.reach import answers
-from together_otel.cli.doctor.switches import folder_of
 from together_otel.forks import is_alive
-from together_otel.settings import Settings
+from together_otel.settings import Settings, folder_of
 
 _FOLDER = Topic("folder")
 

@@ -8,8 +8,7 @@ from together_otel import settings as variables
 from together_otel.cli.doctor.command_line import CommandLine
 from together_otel.cli.doctor.exporters import exporters_of
 from together_otel.cli.doctor.finding import Finding, Topic
-from together_otel.cli.doctor.switches import folder_of
-from together_otel.settings import Settings
+from together_otel.settings import Settings, folder_of
 
 _WORKERS = Topic("workers")
 

@@ -123,13 +123,6 @@ def backend(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]
         )
 
 
-def folder_of(environ: Mapping[str, str]) -> str | None:
-    """Return the folder that processes share, or ``None`` if it is not set."""
-    named = environ.get(variables.MULTIPROC_DIR)
-    # prometheus_client still reads the old name, in lower case.
-    return environ.get(variables.MULTIPROC_DIR.lower()) if named is None else named
-
-
 def share(environ: dict[str, str], folder: Path) -> None:
     """Set the folder that processes share."""
     environ.pop(variables.MULTIPROC_DIR.lower(), None)

@@ -17,8 +17,8 @@ from together_otel.cli.doctor.exporters import exporters_of
 from together_otel.cli.doctor.finding import Finding, Topic
 from together_otel.cli.doctor.installation import launcher, zero_code
 from together_otel.cli.doctor.ports import OTEL_PORT
-from together_otel.cli.doctor.switches import folder_of, share
-from together_otel.settings import Settings
+from together_otel.cli.doctor.switches import share
+from together_otel.settings import Settings, folder_of
 
 _TRIAL = Topic("trial")
 _PROVIDERS = Topic("providers")

@@ -10,10 +10,10 @@ from together_otel import settings as variables
 from together_otel.cli.doctor.exporters import exporters_of
 from together_otel.cli.doctor.ports import OTEL_PORT, Port, of_exporter, of_ours
 from together_otel.cli.doctor.reach import cannot_bind, serves_ours
-from together_otel.cli.doctor.switches import folder_of, share
+from together_otel.cli.doctor.switches import share
 from together_otel.keys.formats import is_lookalike, shape_of
 from together_otel.names import DRILL_CAUSE, Cause
-from together_otel.settings import Settings
+from together_otel.settings import Settings, folder_of
 from together_otel.telemetry.exit_export import resource_in, target
 from together_otel.testing.ports import free_port
 

@@ -271,15 +271,17 @@ def test_no_frame_of_ours_shows_a_key(lab, telemetry, end):
     assert leaks("\n".join(shown), wrong) == []
 
 
-@pytest.mark.parametrize("where", ["concerns", "concerns_new"])
+@pytest.mark.parametrize("where", ["is_together_host", "is_together_url"])
 def test_an_interrupt_shows_no_key(lab, telemetry, monkeypatch, where):
     """Where it comes while we look at the host; the next call is told as ever."""
     options = {"api_key": lab.key, "default_headers": {"Authorization": f"Bearer {lab.key}"}}
     client = lab.client(**options)
-    act = partial(lab.chat, client) if where == "concerns" else partial(lab.client, **options)
+    act = (
+        partial(lab.chat, client) if where == "is_together_host" else partial(lab.client, **options)
+    )
     with monkeypatch.context() as patched:
         interrupt = Mock(side_effect=KeyboardInterrupt)
-        patched.setattr("together_otel.clients.openai.is_together_host", interrupt)
+        patched.setattr(f"together_otel.clients.openai.{where}", interrupt)
         with pytest.raises(KeyboardInterrupt) as caught:
             act()
     assert leaks("\n".join(shown_by(caught.value)), lab.key) == []

@@ -3,6 +3,7 @@
 from typing import Any
 from urllib.parse import SplitResult
 
+from together_otel.keys.hosts import hosts_in, is_together_host
 from together_otel.plain.bounded import Bounded
 
 DEFAULT_PORTS = {"https": 443, "http": 80, "wss": 443, "ws": 80}
@@ -11,6 +12,12 @@ DEFAULT_PORTS = {"https": 443, "http": 80, "wss": 443, "ws": 80}
 def is_absolute(url: str) -> bool:
     """Return whether an HTTP URL has a scheme and a host; its query may contain another URL."""
     return "://" in url[:8]
+
+
+def is_together_url(url: object, hosts: tuple[str, ...]) -> bool:
+    """Return whether a base URL, perhaps without a scheme, is at Together or one of the hosts."""
+    found = hosts_in(str(url or ""))
+    return bool(found) and is_together_host(found[0], hosts)
 
 
 def port_of(url: Any) -> int | None:

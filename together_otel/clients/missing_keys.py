@@ -8,15 +8,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from together_otel.clients import readers
+from together_otel.clients.addresses import is_together_url
 from together_otel.clients.base import Adapter, GivenKey
 from together_otel.clients.callers import CALLERS, LITELLM
 from together_otel.clients.failures import class_names
-from together_otel.keys import Reader, hosts_in, is_together_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from together_otel.clients.base import Args, Kwargs
+    from together_otel.keys import Reader
 
     Hosts = tuple[str, ...]
     Narrow = Callable[[Reader, Any, Kwargs, Hosts], Reader | None]
@@ -76,7 +77,7 @@ def _of_secret(reader: Reader, client: Any, kwargs: Kwargs, hosts: Hosts) -> Rea
     base, secret = (
         kwargs.get(name) or getattr(client, name, None) for name in ("api_base_url", "api_key")
     )
-    if not _is_together(base, hosts):
+    if not is_together_url(base, hosts):
         return None
     variables = ("OPENAI_API_KEY",) if secret is None else getattr(secret, "_env_vars", ())
     name = type(client).__name__
@@ -89,7 +90,7 @@ def _of_base_url(reader: Reader, client: Any, kwargs: Kwargs, hosts: Hosts) -> R
     own = (getattr(client, name, None) for name in ("base_url", "api_base"))
     variables = map(os.environ.get, reader.base_urls)
     base = next(filter(None, (*given, *own, *variables)), None)
-    return reader if _is_together(base, hosts) else None
+    return reader if is_together_url(base, hosts) else None
 
 
 def _of_any_llm(reader: Reader, client: Any, kwargs: Kwargs, hosts: Hosts) -> Reader | None:
@@ -104,12 +105,7 @@ def _of_any_llm(reader: Reader, client: Any, kwargs: Kwargs, hosts: Hosts) -> Re
 def _of_router(reader: Reader, client: Any, _kwargs: Kwargs, hosts: Hosts) -> Reader | None:
     """Return the reader of DSPy's router, whose base URLs are by provider, if one is Together's."""
     urls = (client.config.base_urls or {}).values()
-    return reader if any(_is_together(url, hosts) for url in urls) else None
-
-
-def _is_together(base_url: object, hosts: Hosts) -> bool:
-    found = hosts_in(str(base_url or ""))
-    return bool(found) and is_together_host(found[0], hosts)
+    return reader if any(is_together_url(url, hosts) for url in urls) else None
 
 
 _by_base_url: Final = partial(MissingKey, narrow=_of_base_url)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit
 
-from together_otel.clients.addresses import is_absolute
+from together_otel.clients.addresses import is_absolute, is_together_url
 from together_otel.clients.base import Adapter, GivenKey
 from together_otel.clients.callers import OPENAI
 from together_otel.clients.credentials import key_in
@@ -16,7 +16,6 @@ from together_otel.clients.fields import NOTHING
 from together_otel.clients.generated import Generated
 from together_otel.clients.readers import AZURE, maker
 from together_otel.keys import is_together_host
-from together_otel.keys.hosts import hosts_in
 from together_otel.plain.bounded import Bounded
 from together_otel.plain.weak import WeakIdentityMap
 
@@ -62,8 +61,7 @@ class OpenAI(Generated):
             given = kwargs.get("base_url")
             if not isinstance(given, str) and not hasattr(given, "host"):
                 given = os.environ.get("OPENAI_BASE_URL", "")
-            found = hosts_in(str(given))
-            return bool(found) and is_together_host(found[0], hosts)
+            return is_together_url(given, hosts)
         except Exception:  # noqa: BLE001 - must not reach the application
             return False
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from together_otel.keys.diagnosis import Diagnosis, Refusal, diagnose, went_astray
     from together_otel.keys.exceptions import RedactedException, public_name, redact_exception
     from together_otel.keys.formats import can_be_sent
-    from together_otel.keys.hosts import hosts_in, is_sign_in, is_together_host
+    from together_otel.keys.hosts import is_sign_in, is_together_host
     from together_otel.keys.inspection import KeyReport, inspect_key
     from together_otel.keys.known import MARK, KnownKeys, Secrets, known_keys
     from together_otel.keys.reader import TOGETHER, Reader
@@ -21,7 +21,7 @@ else:
             "diagnosis": ["Diagnosis", "Refusal", "diagnose", "went_astray"],
             "exceptions": ["RedactedException", "public_name", "redact_exception"],
             "formats": ["can_be_sent"],
-            "hosts": ["hosts_in", "is_sign_in", "is_together_host"],
+            "hosts": ["is_sign_in", "is_together_host"],
             "inspection": ["KeyReport", "inspect_key"],
             "known": ["MARK", "KnownKeys", "Secrets", "known_keys"],
             "reader": ["TOGETHER", "Reader"],
@@ -44,7 +44,6 @@ __all__ = [
     "can_be_sent",
     "diagnose",
     "escape_controls",
-    "hosts_in",
     "identity_of",
     "inspect_key",
     "is_sign_in",

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+import pytest
 from generation import GENERATION, MESSAGES, MODEL, close_session
 
 
@@ -53,3 +54,11 @@ def in_threads(number, call):
 async def awaited(client):
     """Make one call of an async client."""
     return await ask(client)
+
+
+async def refused(options):
+    """Let a client make a call whose refusal stands."""
+    client = async_client(options)
+    with pytest.raises(Exception, match="Invalid API key"):
+        await ask(client)
+    await close(client)

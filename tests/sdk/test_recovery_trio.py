@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from concurrency import ask, async_client, awaited, close
+from concurrency import ask, async_client, awaited, close, refused
 from generation import GENERATION
 from processes import PATIENCE
 from recovering import OLD, Answers, instrument, keys_sent, searches
@@ -52,15 +52,8 @@ def test_many_tasks(kind, options, server, key, telemetry):
 
 def test_no_other_key(options, telemetry):
     """The refusal stands: nothing found, and an async source that takes too long."""
-
-    async def main():
-        client = async_client(options)
-        with pytest.raises(Exception, match="Invalid API key"):
-            await ask(client)
-        await close(client)
-
     instrument(telemetry, [Answers(None), recovery.function(trio.sleep_forever, limit=0.01)])
-    trio.run(main)
+    trio.run(refused, options)
     assert searches(telemetry) == {"source_failed": 1}
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import threading
 
 import pytest
-from concurrency import ask, async_client, close, sync_client
+from concurrency import ask, refused, sync_client
 from forking import in_child
 from generation import close_session
 from processes import PATIENCE
@@ -66,16 +66,10 @@ def test_a_source_that_takes_too_long(options, key, telemetry):
         ],
     )
 
-    async def main():
-        client = async_client(options)
-        with pytest.raises(Exception, match="Invalid API key"):
-            await ask(client)
-        await close(client)
-
     with sync_client(options) as client, pytest.raises(Exception, match="Invalid API key"):
         ask(client)
     instrument(telemetry, recovery.function(slow, limit=0.01))
-    asyncio.run(main())
+    asyncio.run(refused(options))
     never.set()
     assert searches(telemetry) == {"source_failed": 2}
 
@@ -165,13 +159,7 @@ def test_where_no_thread_can_be_started(options, key, telemetry, monkeypatch):
     monkeypatch.setattr("together_otel.recovery.search.in_thread", none)
     monkeypatch.setattr(asking, "in_thread", none)
 
-    async def main():
-        client = async_client(options)
-        with pytest.raises(Exception, match="Invalid API key"):
-            await ask(client)
-        await close(client)
-
-    asyncio.run(main())
+    asyncio.run(refused(options))
     with sync_client(options) as client, pytest.raises(Exception, match="Invalid API key"):
         ask(client)
     assert searches(telemetry) == {"source_failed": 1}

@@ -4,7 +4,7 @@ import pytest
 from generation import made_up_key
 
 from together_otel.names import MODEL_LIMIT, OTHER, OTHER_ERROR, SERVER_LIMIT
-from together_otel.telemetry.labels import LENGTH, LabelDoor, clean
+from together_otel.telemetry.labels import LENGTH, BoundedLabels, clean
 from together_otel.telemetry.metrics import Metrics
 
 
@@ -29,7 +29,7 @@ def test_a_long_text_is_cut():
 
 def test_a_key_is_no_label():
     """Neither one that has a known shape nor one that is known to be involved."""
-    labels, key = LabelDoor(), made_up_key()
+    labels, key = BoundedLabels(), made_up_key()
     assert key[10:] not in (labels.model(f"a/{key}") or "")
     assert labels.model("no shape at all 1234", ["no shape at all 1234"]) == "[key]"
     assert labels.server(f"{key}.example", 443)[0] != f"{key}.example"
@@ -37,7 +37,7 @@ def test_a_key_is_no_label():
 
 def test_models_are_limited():
     """A model named by users cannot blow up the number of series."""
-    labels = LabelDoor()
+    labels = BoundedLabels()
     shown = [labels.model(f"model-{number}") for number in range(MODEL_LIMIT + 50)]
     assert shown[:MODEL_LIMIT] == [f"model-{number}" for number in range(MODEL_LIMIT)]
     assert set(shown[MODEL_LIMIT:]) == {OTHER}
@@ -46,23 +46,23 @@ def test_models_are_limited():
 
 def test_servers_are_limited():
     """Hosts, and ports of one host: a host that is known stays known without its port."""
-    labels = LabelDoor()
+    labels = BoundedLabels()
     shown = {labels.server(f"host-{number}", 443) for number in range(SERVER_LIMIT + 5)}
     assert len(shown) == SERVER_LIMIT + 1
     assert (OTHER, None) in shown
-    portless = LabelDoor()
+    portless = BoundedLabels()
     shown = {portless.server(f"host-{number}", None) for number in range(SERVER_LIMIT + 5)}
     assert {port for _, port in shown} == {None}
     assert portless.server("late", 443) == (OTHER, None)
     assert portless.server("host-0", 443) == ("host-0", 443)
-    ports = LabelDoor()
+    ports = BoundedLabels()
     shown = {ports.server("localhost", number) for number in range(SERVER_LIMIT + 5)}
     assert len(shown) == SERVER_LIMIT + 1
     assert ("localhost", None) in shown
 
 
 def test_error_types_and_operations_are_limited():
-    labels = LabelDoor()
+    labels = BoundedLabels()
     assert len({labels.error_type(f"Error{number}") for number in range(1000)}) == 101
     assert len({labels.operation(f"files.{number}") for number in range(1000)}) == 201
     assert labels.error_type("LateError") == OTHER_ERROR
@@ -70,7 +70,7 @@ def test_error_types_and_operations_are_limited():
 
 
 def test_what_is_not_known_has_no_label():
-    labels = LabelDoor()
+    labels = BoundedLabels()
     assert labels.model(None) is None
     assert labels.model("") is None
     assert labels.server(None, 443) == (None, None)

@@ -32,7 +32,7 @@ from together_otel.names import (
     REQUESTS,
     SCOPE,
 )
-from together_otel.telemetry.deferred import Loss
+from together_otel.telemetry.deferred import LossWarning
 from together_otel.telemetry.metrics import Measured
 from together_otel.telemetry.otel import OpenTelemetryMetrics
 from together_otel.telemetry.prometheus import PrometheusMetrics
@@ -88,7 +88,7 @@ def count_if_asked(loss):
 
 def test_one_of_a_family_warns(warnings):
     """The first child that counts, and neither its siblings, nor its children, nor its parent."""
-    loss = Loss("lost", lambda: True)
+    loss = LossWarning("lost", lambda: True)
     count_if_asked(loss)
     assert warnings() == []
     in_child(lambda: None)
@@ -101,7 +101,7 @@ def test_one_of_a_family_warns(warnings):
 
 def test_a_suspect_is_looked_at_when_it_counts(warnings):
     """What was so when it was suspected may have passed."""
-    loss, still = Loss("forked", lambda: True), [False]
+    loss, still = LossWarning("forked", lambda: True), [False]
     loss.suspect("not shared", lambda: still[0])
     count_if_asked(loss)
     assert warnings() == []

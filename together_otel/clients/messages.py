@@ -131,13 +131,13 @@ class _Text:
     """Collects a text piece by piece, up to `LONGEST_GATHERED` characters."""
 
     pieces: list[str] = field(default_factory=list)
-    room: int = LONGEST_GATHERED
+    left: int = LONGEST_GATHERED
 
     def add(self, piece: object) -> None:
-        if isinstance(piece, str) and piece and self.room:
-            piece = piece[: self.room]
+        if isinstance(piece, str) and piece and self.left:
+            piece = piece[: self.left]
             self.pieces.append(piece)
-            self.room -= len(piece)
+            self.left -= len(piece)
 
     def whole(self) -> str:
         return "".join(self.pieces)

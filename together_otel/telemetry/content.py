@@ -43,8 +43,8 @@ _CREDENTIAL: Final = re.compile(r"(?i)api[_-]?key$|authorization$")
 """Names whose values are always replaced; redaction itself knows such names only inside a text."""
 
 
-class _Room:
-    """Redacts the texts of one attribute and tracks how much of its size limit is left."""
+class _SizeLimit:
+    """Redacts the texts of one attribute, up to its size limit."""
 
     def __init__(self, secrets: KnownKeys) -> None:
         self._secrets = secrets
@@ -119,7 +119,7 @@ def fit(content: Mapping[str, list[Any]], secrets: KnownKeys) -> dict[str, list[
     characters, messages in the middle are omitted.
     """
     return {
-        name: _Room(secrets).conversation(structure)
+        name: _SizeLimit(secrets).conversation(structure)
         for name, structure in content.items()
         if structure
     }

@@ -29,7 +29,7 @@ _FEW = 8
 as the caller waits."""
 
 
-class Loss:
+class LossWarning:
     """Warns if a process counts what no scrape will show, once for all processes of a fork tree.
 
     A forked child is checked automatically, any other process after a call of `suspect`.
@@ -70,7 +70,7 @@ class DeferredMetrics(Metrics):
     Requests wait for the collection; authentication failures and the state of keys are recorded
     immediately. If too many requests wait for a collection, callers record a few of them. With
     ``changed``, requests do not wait, as other processes read the values. ``loss`` has the
-    arguments of `Loss`.
+    arguments of `LossWarning`.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class DeferredMetrics(Metrics):
         loss: tuple[str, Callable[[], bool]],
         changed: Changed | None = None,
     ) -> None:
-        self.loss: Loss = Loss(*loss)
+        self.loss: LossWarning = LossWarning(*loss)
         self._waits = changed is None
         self._waiting: deque[tuple[Series, Measured]] = deque()
         self._recording = ForkSafeLock()

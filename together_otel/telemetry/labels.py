@@ -49,7 +49,7 @@ class _Values:
         return label
 
 
-class LabelDoor:
+class BoundedLabels:
     """Converts raw values to the labels of one process's metrics; ``None`` for no value."""
 
     def __init__(self) -> None:

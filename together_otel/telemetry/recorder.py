@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from together_otel import names
 from together_otel.telemetry.counts import Count, Counts
-from together_otel.telemetry.labels import LabelDoor
+from together_otel.telemetry.labels import BoundedLabels
 from together_otel.telemetry.measured import Amount, Labels, Measured
 from together_otel.telemetry.request_metrics import CHUNK_TIME, rows
 
@@ -42,7 +42,7 @@ class Store:
     ) -> None:
         self.release = release
         self.chunk_times: bool = chunk_times
-        self.labels: LabelDoor = LabelDoor()
+        self.labels: BoundedLabels = BoundedLabels()
         self.counts: Counts = Counts(changed)
 
     def add(self, *amounts: Amount) -> None:

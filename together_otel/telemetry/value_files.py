@@ -160,7 +160,7 @@ class ProcessFiles:
             held = self._places.get((metric, labels))
             if held is None:
                 file = self._file(metric.kind)
-                places = self._room(file, _keys(metric, labels))
+                places = self._allocated(file, _keys(metric, labels))
                 if file is None or places is None:
                     return
                 held = self._places[metric, labels] = file, places
@@ -192,8 +192,8 @@ class ProcessFiles:
             file.clear()
             places.clear()
         new = [one for one in found if one not in places]
-        room = self._room(file, [_keys(*one)[0] for one in new]) if new else None
-        places.update(zip(new, room or (), strict=False))
+        offsets = self._allocated(file, [_keys(*one)[0] for one in new]) if new else None
+        places.update(zip(new, offsets or (), strict=False))
         for key, place in places.items():
             file.write(place, found[key].value, found[key].noted)
 
@@ -209,7 +209,7 @@ class ProcessFiles:
                 self._failed(exc)
         return found
 
-    def _room(self, file: ValueFile | None, keys: Sequence[str]) -> list[int] | None:
+    def _allocated(self, file: ValueFile | None, keys: Sequence[str]) -> list[int] | None:
         if file is None:
             return None
         try:

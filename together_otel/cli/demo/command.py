@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from together_otel.cli.demo.applications import APPLICATIONS, Run, run_application
 from together_otel.cli.demo.evidence import Evidence
-from together_otel.cli.demo.report import Paper
+from together_otel.cli.demo.report import Output
 from together_otel.cli.doctor.installation import SDK, missing
 from together_otel.cli.doctor.ports import OTEL_HOST, OTEL_PORT, Port
 from together_otel.cli.drill.environment import environment
@@ -86,14 +86,14 @@ class Demonstration:
         self._found: list[Evidence] = []
         self._alert: dict[str, Any] | None = None
         self._left_out = ""
-        self._paper = Paper(self._keys, silent=as_json)
+        self._output = Output(self._keys, silent=as_json)
         self._captured: dict[str, str] = {}
         self._faults: list[str] = []
 
     def run(self) -> int:
         """Run the demonstration; return 0 if everything is correct, else 1."""
         started = time.monotonic()
-        self._paper.line(
+        self._output.line(
             f"together_otel with together {version(SDK)}: a drill of each cause, on loopback."
         )
         try:
@@ -128,35 +128,35 @@ class Demonstration:
             ended.set()
             for drill in (*drills, paged):
                 self._found.append(evidence := drill.result())
-                self._paper.line(
+                self._output.line(
                     f"[{len(self._found)}/{len(CAUSES)}] {evidence.cause}:"
                     f" {evidence.outcome.failed} failed, {evidence.outcome.accepted} accepted"
                 )
             self._runs = [one.result() for one in others]
 
     def _show(self) -> None:
-        paper, found, alert = self._paper, self._found, self._alert
+        output, found, alert = self._output, self._found, self._alert
         self._faults += [fault for evidence in found for fault in evidence.faults()]
         self._faults += [fault for one in self._runs for fault in one.faults()]
-        paper.heading("What the SDK says, and what together_otel says")
-        paper.table(found)
+        output.heading("What the SDK says, and what together_otel says")
+        output.table(found)
         if self._runs:
-            paper.heading("Applications without the SDK")
+            output.heading("Applications without the SDK")
             for one in self._runs:
                 client, ran = one.application.client, one.found
                 self._captured[f"{client}: emitted"] = ran.pop("emitted", "")
-                paper.paragraph(one.application.title, client)
-                paper.paragraph(self._keys.redact(str(ran.get("said"))), "error")
-                paper.paragraph(
+                output.paragraph(one.application.title, client)
+                output.paragraph(self._keys.redact(str(ran.get("said"))), "error")
+                output.paragraph(
                     f"{', '.join(ran.get('causes', ()))}. {ran.get('remedy')}", "diagnosis"
                 )
-        paper.heading(f"Scraped from the last, {PAGED} (otel_scope_* labels left out)")
-        paper.counters(found[-1].outcome.samples)
-        paper.heading("The page")
+        output.heading(f"Scraped from the last, {PAGED} (otel_scope_* labels left out)")
+        output.counters(found[-1].outcome.samples)
+        output.heading("The page")
         if alert is None:
-            paper.paragraph(self._left_out)
+            output.paragraph(self._left_out)
         else:
-            paper.alert(alert)
+            output.alert(alert)
             if "runbook_url" not in alert["annotations"]:
                 self._faults.append(f"alert: expected a runbook_url, found {alert}")
 
@@ -195,13 +195,13 @@ class Demonstration:
             paths = [Path(folder, one.path) for one in rules]
             target = (JOB, f"{port.host}:{port.number}")
             with Stack([target], paths, binaries=binaries) as stack:
-                self._paper.line("Prometheus and Alertmanager look at one whose key is revoked …")
+                self._output.line("Prometheus and Alertmanager look at one whose key is revoked …")
                 alert = stack.wait_for_notification(is_it, PATIENCE)
                 self._captured["notifications"] = json.dumps(stack.notifications)
         return alert
 
     def _verdict(self, seconds: float) -> int:
-        self._captured["this output"] = self._paper.text
+        self._captured["this output"] = self._output.text
         self._faults += [
             f"keys: expected none, found one in {name}"
             for name in self._keys.shown_in(self._captured)
@@ -215,12 +215,12 @@ class Demonstration:
                     "faults": self._faults,
                 }
             )
-        self._paper.line()
+        self._output.line()
         for fault in self._faults:
-            self._paper.line(f"{paint('WRONG', 'bad')}  {self._keys.redact(fault)}")
+            self._output.line(f"{paint('WRONG', 'bad')}  {self._keys.redact(fault)}")
         if self._faults:
             return CANNOT_WORK
-        self._paper.paragraph(
+        self._output.paragraph(
             f"All correct: {len(CAUSES)} causes, each failure counted once with its cause, and no"
             f" key in {len(self._captured)} captured texts of"
             f" {sum(map(len, self._captured.values()))} characters. {seconds:.0f} s."

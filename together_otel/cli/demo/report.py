@@ -22,7 +22,7 @@ _COLUMNS = (
 _GAP = " | "
 
 
-class Paper:
+class Output:
     """Prints lines, unless silent, and keeps them."""
 
     def __init__(self, keys: MadeUpKeys, *, silent: bool) -> None:

@@ -18,7 +18,7 @@ LOADED = {
     "together_otel.calls.places",
     "together_otel.calls.senders",
     "together_otel.clients",
-    "together_otel.clients.first_look",
+    "together_otel.clients.host_checks",
     "together_otel.calls.originals",
     "together_otel.calls.proxies",
     "together_otel.forks",

@@ -16,7 +16,7 @@ from together_otel.keys import (
     diagnose,
     inspect_key,
     redact,
-    went_astray,
+    sent_elsewhere,
 )
 from together_otel.keys.diagnosis import OVERRIDES
 from together_otel.keys.phrases import faults, flaws
@@ -605,7 +605,7 @@ def test_other_places_of_another_client():
         " default_headers, extra_headers, a user name and password in base_url, the HTTP client's"
         " auth, request hooks and transport, and any client class of your own."
     )
-    assert went_astray(report, "api.openai.com") == Diagnosis(
+    assert sent_elsewhere(report, "api.openai.com") == Diagnosis(
         "wrong_endpoint",
         "The api_key argument has the shape of a Together key, and was sent to api.openai.com, which"
         " is not Together: set base_url or OPENAI_BASE_URL to https://api.together.xyz/v1, or name a"

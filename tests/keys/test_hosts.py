@@ -3,13 +3,13 @@
 import pytest
 
 from together_otel.keys.hosts import (
-    first_look,
     hosts_in,
     is_of_together,
     is_sign_in,
     is_together_host,
     names_of,
     owner_of,
+    url_pattern,
 )
 
 
@@ -114,10 +114,10 @@ def test_sign_in(answer, expected):
     assert is_sign_in(*answer) is expected  # type: ignore[arg-type]  # only the last is always text
 
 
-def test_first_looks_let_every_host_of_togethers_pass() -> None:
+def test_the_pattern_lets_every_host_of_togethers_pass() -> None:
     """They are quicker than the decision, and say no to none that it says yes to."""
     hosts = ("api.together.xyz", "together.ai.", "API.Together.AI", "gw.example", "a.gw.example")
-    pattern = first_look(("gw.example",))
+    pattern = url_pattern(("gw.example",))
     for host in hosts:
         assert is_together_host(host, ("gw.example",))
         assert host.lower().endswith(names_of(("gw.example",)))

@@ -19,7 +19,7 @@ from together_otel.calls.interrupts import step_out
 from together_otel.calls.patches import Direct
 from together_otel.clients.error_types import error_type
 from together_otel.clients.failures import UNAUTHORIZED
-from together_otel.keys import is_together_host, known_keys, went_astray
+from together_otel.keys import is_together_host, known_keys, sent_elsewhere
 from together_otel.plain import clocks
 from together_otel.telemetry import attributes
 
@@ -85,7 +85,7 @@ def calling(active: Active, adapter: OpenAI, _function: Any) -> Direct:
                 )
             except BaseException:
                 if not ours:
-                    _note_stray_key(active, adapter, held)
+                    _report_key_sent_elsewhere(active, adapter, held)
                 step_out()
                 raise
 
@@ -108,7 +108,7 @@ def calling(active: Active, adapter: OpenAI, _function: Any) -> Direct:
                 )
             except BaseException:
                 if not ours:
-                    _note_stray_key(active, adapter, held)
+                    _report_key_sent_elsewhere(active, adapter, held)
                 step_out()
                 raise
 
@@ -117,7 +117,7 @@ def calling(active: Active, adapter: OpenAI, _function: Any) -> Direct:
     return Direct(make)
 
 
-def _note_stray_key(active: Active, adapter: OpenAI, held: Arguments) -> None:
+def _report_key_sent_elsewhere(active: Active, adapter: OpenAI, held: Arguments) -> None:
     """Report the exception being handled if another provider refused a Together key."""
     runtime = active.listening()
     if runtime is None or current_call() is not None:
@@ -137,7 +137,7 @@ def _note_stray_key(active: Active, adapter: OpenAI, held: Arguments) -> None:
         del key, found, failure
         if report.format not in ("tgp_v1", "legacy_hex"):
             return
-        auth = AuthFailure(report, went_astray(report, answer.host))
+        auth = AuthFailure(report, sent_elsewhere(report, answer.host))
         runtime.metrics.auth_failed(auth.diagnosis.cause)
         runtime.keys.history.refused(report.identity, clocks.time())
         runtime.metrics.keys_changed(at_once=True)

@@ -16,21 +16,21 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from together_otel.calls.arguments import Arguments
 from together_otel.calls.interrupts import step_out
 from together_otel.calls.originals import as_function
-from together_otel.clients.first_look import (
+from together_otel.clients.host_checks import (
     by_connection,
     by_prepared,
     by_request,
     by_url,
     url_text,
 )
-from together_otel.keys.hosts import first_look
+from together_otel.keys.hosts import url_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from types import ModuleType
 
     from together_otel.calls.wire import Reporter
-    from together_otel.clients.first_look import IsOurs
+    from together_otel.clients.host_checks import IsOurs
 
     Load = Callable[[str, Any], Reporter | None]
     """Returns the reporter of a library's function, or ``None`` while all is off."""
@@ -117,7 +117,7 @@ class Senders:
             function = as_function(original)
             load = partial(self._load, sender.library, function)
             if sender.makes is None:
-                made = _preparing(function, first_look(hosts).match, load)
+                made = _preparing(function, url_pattern(hosts).match, load)
             else:
                 made = _sending(
                     function, sender.makes(hosts), load, takes_headers=sender.takes_headers

@@ -10,8 +10,8 @@ from together_otel.clients.addresses import origin_of, server_in
 from together_otel.clients.answers import header_in, is_basic, redirected_from
 from together_otel.clients.callers import by_http
 from together_otel.clients.credentials import AUTHORIZATION
-from together_otel.clients.first_look import url_text
 from together_otel.clients.generated import Generated
+from together_otel.clients.host_checks import url_text
 from together_otel.clients.sent import HTTPX, redirects_at_work
 from together_otel.clients.wire import Exchange, Wire, bearer
 

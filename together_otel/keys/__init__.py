@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from together_otel.plain.lazy import lazily
 
 if TYPE_CHECKING:
-    from together_otel.keys.diagnosis import Diagnosis, Refusal, diagnose, went_astray
+    from together_otel.keys.diagnosis import Diagnosis, Refusal, diagnose, sent_elsewhere
     from together_otel.keys.exceptions import RedactedException, public_name, redact_exception
     from together_otel.keys.formats import can_be_sent
     from together_otel.keys.hosts import is_sign_in, is_together_host
@@ -18,7 +18,7 @@ else:
     __getattr__ = lazily(
         __name__,
         {
-            "diagnosis": ["Diagnosis", "Refusal", "diagnose", "went_astray"],
+            "diagnosis": ["Diagnosis", "Refusal", "diagnose", "sent_elsewhere"],
             "exceptions": ["RedactedException", "public_name", "redact_exception"],
             "formats": ["can_be_sent"],
             "hosts": ["is_sign_in", "is_together_host"],
@@ -52,6 +52,6 @@ __all__ = [
     "public_name",
     "redact",
     "redact_exception",
+    "sent_elsewhere",
     "text_of",
-    "went_astray",
 ]

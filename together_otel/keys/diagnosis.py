@@ -272,7 +272,7 @@ def _wrong_provider(report: KeyReport) -> str:
     )
 
 
-def went_astray(report: KeyReport, host: str) -> Diagnosis:
+def sent_elsewhere(report: KeyReport, host: str) -> Diagnosis:
     """Return the diagnosis of a key of Together's shape that another provider refused."""
     return Diagnosis(
         "wrong_endpoint",

@@ -53,7 +53,7 @@ def names_of(extra_hosts: Collection[str] = ()) -> tuple[str, ...]:
     return *hosts, *(f"{host}." for host in hosts)
 
 
-def first_look(extra_hosts: Collection[str] = ()) -> re.Pattern[str]:
+def url_pattern(extra_hosts: Collection[str] = ()) -> re.Pattern[str]:
     """Return a pattern that matches URLs whose host may be Together's."""
     hosts = "|".join(re.escape(host) for host in (*_DOMAINS, *extra_hosts))
     return re.compile(

@@ -1,15 +1,14 @@
 """Fast checks whether a request of an HTTP library may go to one of Together's hosts.
 
 Each check takes a fraction of a microsecond and never raises. ``hosts`` are further hosts that
-count as Together's. Imports nothing heavy because most
-instrumented processes load this module.
+count as Together's. Imports nothing heavy because most instrumented processes load this module.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from together_otel.keys.hosts import first_look, names_of
+from together_otel.keys.hosts import names_of, url_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -35,7 +34,7 @@ def by_request(hosts: Collection[str]) -> IsOurs:
 
 def by_url(hosts: Collection[str], name: str) -> IsOurs:
     """Return the check for functions that take a method and, as the argument ``name``, a URL."""
-    look, names = first_look(hosts).match, names_of(hosts)
+    look, names = url_pattern(hosts).match, names_of(hosts)
 
     def is_ours(client: Any, args: Any, kwargs: Any) -> bool:
         try:
@@ -56,8 +55,8 @@ def by_url(hosts: Collection[str], name: str) -> IsOurs:
 
 
 def by_prepared(hosts: Collection[str]) -> IsOurs:
-    """Return the check for prepared requests of the library requests."""
-    look = first_look(hosts).match
+    """Return the check for prepared requests of requests and of lm15."""
+    look = url_pattern(hosts).match
 
     def is_ours(_client: Any, args: Any, kwargs: Any) -> bool:
         try:
@@ -75,7 +74,7 @@ def url_text(url: Any) -> str:
 
 def by_connection(hosts: Collection[str]) -> IsOurs:
     """Return the check for connections of websockets, and for its async ``connect``."""
-    look, names = first_look(hosts).match, names_of(hosts)
+    look, names = url_pattern(hosts).match, names_of(hosts)
 
     def is_ours(connection: Any, _args: Any, _kwargs: Any) -> bool:
         if isinstance(uri := getattr(connection, "uri", None), str):

@@ -42,7 +42,7 @@ class KeyHistory:
         self._lock = ForkSafeLock()
         self._records: OrderedDict[bytes, _Record] = OrderedDict()
         self._accepted: OrderedDict[bytes, float] = OrderedDict()
-        self.failing = 0
+        self.failing: int = 0
 
     def accepted(
         self,

@@ -30,6 +30,7 @@ from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
 
 LISTED = Path("tests/mutants.txt")
+EXAMPLE = "together_otel.keys.hosts*"
 AT_ONCE = 2
 OWN_TESTS = {"together_otel.keys.": "tests/keys/"}
 """Pure packages are tried with their own tests only: others reach them through a whole request."""
@@ -174,7 +175,10 @@ def changes(patterns: Sequence[str]) -> list[str]:
 
 def main(patterns: list[str]) -> int:
     """Try the mutants, compare the surviving ones with the list and return the exit code."""
-    trial = Trial(changes(patterns))
+    if not (names := changes(patterns)):
+        print(f"no mutant is named {' or '.join(patterns)}, such as {EXAMPLE}", file=sys.stderr)
+        return 1
+    trial = Trial(names)
     root = Path.cwd()
     os.chdir("mutants")
     options = ["--rootdir=.", "-q", "-p", "no:cacheprovider", *config().pytest_add_cli_args]
@@ -183,7 +187,7 @@ def main(patterns: list[str]) -> int:
         places = config().pytest_add_cli_args_test_selection
     code = pytest.main([*options, *places], plugins=[trial])
     os.chdir(root)
-    if code or not trial.names:
+    if code:
         return 1
     found = {told(name) for name in trial.unnoticed}
     listed = {line for line in LISTED.read_text().splitlines() if line and not line.startswith("#")}

@@ -7,6 +7,7 @@ from generation import leaks
 from in_house import AUTH_FAILED, RefusedError, once
 
 from together_otel.clients.in_house import InHouse
+from together_otel.testing import MadeUpKeys
 
 TOLD = {
     "response.id": "c-1",
@@ -48,6 +49,22 @@ def test_a_key_that_only_the_request_shows(house, key):
     with pytest.raises(RefusedError):
         client.chat("Hello")
     assert house.recorded() == once("auth_failure", "rejected", 401)
+
+
+def test_a_key_of_another_provider_whose_client_shows_no_base_url(house, monkeypatch):
+    """Whether it is a gateway's own is not known; that it was looked at is logged all the same."""
+
+    def raises(_client):
+        raise RuntimeError
+
+    monkeypatch.setenv("TOGETHER_OTEL_HOSTS", "gateway.example")
+    house.build("TogetherAI", refuse).cls.base_url = property(raises)
+    house.watch().cls(MadeUpKeys().other_provider())
+    (event,) = house.telemetry.logs()
+    assert event["event_name"] == "together.client.key_checked"
+    assert event["attributes"]["together.api_key.format"] == "other_provider"
+    assert "is a key of" in event["attributes"]["together.auth.remedy"]
+    assert house.telemetry.counter("together.client.telemetry.errors") == 0
 
 
 class Masked:

@@ -14,6 +14,7 @@ from together_otel.auth.preflight import UnusableKeyError, fault_of, refusal_of
 from together_otel.calls.active import current_context, within
 from together_otel.calls.arguments import Work
 from together_otel.clients.error_types import error_type
+from together_otel.guard import swallowed
 from together_otel.keys import RedactedException, redact_exception, text_of
 from together_otel.plain import clocks
 from together_otel.telemetry import attributes, spans
@@ -180,6 +181,14 @@ class Attempt:
             # Frame and exception would form a reference cycle until the next collection.
             del unusable
 
+    def _is_at_gateway(self, report: KeyReport) -> bool:
+        """Return whether a key that looks like another provider's may be a listed gateway's own."""
+        runtime = self._runtime
+        if report.format == "other_provider" and runtime.settings.hosts:
+            with swallowed:  # a client's base_url may be a property that raises
+                return runtime.is_gateway(self.adapter.host(self._client))
+        return False
+
     def _report(
         self,
         report: KeyReport,
@@ -214,13 +223,8 @@ class Attempt:
         try:
             with within(runtime, trace.set_span_in_context(span, current_context())):
                 if failed is None:
-                    is_foreign = report.format == "other_provider"
-                    runtime.key_checked(
-                        report,
-                        self._library,
-                        at_gateway=is_foreign
-                        and runtime.is_gateway(self.adapter.host(self._client)),
-                    )
+                    at_gateway = self._is_at_gateway(report)
+                    runtime.key_checked(report, self._library, at_gateway=at_gateway)
                 else:
                     details = {names.ERROR_TYPE: failed[2], names.CLIENT_LIBRARY: self._library}
                     suppressed = runtime.auth_failure_held_back(failed[0])

@@ -30,6 +30,12 @@ def is_of_a_signal(traceback: TracebackType | None) -> bool:
     return False
 
 
+def pass_on_signals() -> None:
+    """Raise the exception being handled again if it is that of a signal handler."""
+    if is_of_a_signal(sys.exc_info()[2]):
+        raise  # noqa: PLE0704 - re-raises the exception that the caller handles
+
+
 def _code_of(handler: Any) -> Any:
     while isinstance(handler, partial):
         handler = handler.func

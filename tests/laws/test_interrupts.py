@@ -1,6 +1,7 @@
 """Ctrl-C, or a worker's time limit, at any line of ours leaves the context as it was."""
 
 import logging
+import signal
 import sys
 from collections import Counter
 from unittest import mock
@@ -16,14 +17,20 @@ from application import (
     Telemetry,
     accepted,
     drive,
+    missing,
     observe,
     off,
     plain,
+    refusal,
     refused,
 )
 from frames import passed_by
 from generation import made_up_key
 from opentelemetry import context
+from opentelemetry.sdk.trace import SpanProcessor
+
+from together_otel.calls import active
+from together_otel.keys import text_of
 
 SPREAD = 30
 """How many of the lines that a scenario passes are tried, wherever they are."""
@@ -185,3 +192,55 @@ def test_interrupt_restores_the_context(scenario, mode, monkeypatch):
             found.append((place, repr(tracer.raised), state, after))
     assert not found, "\n".join(map(str, found))
     assert interrupted > 0.9 * len(tried)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("scenario", [plain, refusal, missing])
+def test_interrupt_leaves_no_span_open(scenario, mode):
+    """Wherever the end of a call or a constructor is interrupted."""
+    telemetry, started, found = Telemetry(), [], []
+    telemetry.tracers.add_span_processor(spans := SpanProcessor())
+    vars(spans)["on_start"] = lambda span, **_: started.append(span)
+    ending = {"_end", "fail", "finish", "report_answer", "set_clean"}
+    points = [
+        one
+        for one in interrupt_points(scenario, mode, telemetry, EVERY)
+        if one[2].co_name in ending
+    ]
+    for point in points:
+        started.clear()
+        telemetry.instrument()
+        Tracer(point, KeyboardInterrupt()).run(scenario, mode)
+        off()
+        found += [point for span in started if span.is_recording()]
+    assert points
+    assert found == []
+
+
+class SoftLimitError(Exception):
+    """A time limit that a signal handler raises."""
+
+
+def reach_the_limit(*_):
+    raise SoftLimitError
+
+
+@pytest.fixture
+def limit():
+    """Return a function during which a time limit is reached."""
+    before = signal.signal(signal.SIGUSR1, reach_the_limit)
+    yield lambda *_: signal.raise_signal(signal.SIGUSR1)
+    signal.signal(signal.SIGUSR1, before)
+
+
+def test_time_limit_while_the_context_is_read(limit, monkeypatch):
+    """It is the application's, and not a context that cannot be read."""
+    monkeypatch.setattr(active, "_get_current", limit)
+    with pytest.raises(SoftLimitError):
+        active.current_context()
+
+
+def test_time_limit_while_a_key_is_read(limit):
+    """Nor a key without a text."""
+    with pytest.raises(SoftLimitError):
+        text_of(type("Key", (), {"__str__": limit})())

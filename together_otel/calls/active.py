@@ -11,6 +11,7 @@ from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY
 from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
 
 from together_otel.calls.conflicts import warn_of_conflicts
+from together_otel.guard import pass_on_signals
 from together_otel.telemetry.metrics import NoMetrics
 from together_otel.telemetry.redacting_processor import CALL, add_redacting_processor
 
@@ -130,6 +131,7 @@ def current_context() -> context.Context:
     try:
         found = _get_current()
     except Exception:  # noqa: BLE001 - must not reach the application: the context may be its own class
+        pass_on_signals()
         return context.Context()
     return found if isinstance(found, dict) else context.Context()
 
@@ -193,5 +195,6 @@ def value_here(key: str) -> Any:
         if found is None and _at_work is not _CURRENT:
             found = context.get_current().get(key)
     except Exception:  # noqa: BLE001 - must not reach the application: the context may be its own class
+        pass_on_signals()
         return None
     return found

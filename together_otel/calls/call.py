@@ -248,9 +248,7 @@ class Call(CallState):
             try:
                 report_answer(self, self.answer(), elapsed)
             except BaseException:  # an interrupt
-                with self.runtime.guard("finish"):
-                    if self.span.is_recording():
-                        self.span.end()
+                self.close()
                 raise
             self._let_go()
 
@@ -343,6 +341,14 @@ class Call(CallState):
                     self.runtime.log_auth_failure(auth, details, suppressed, recovered)
             except Exception:  # noqa: BLE001 - must not reach the application
                 self.runtime.guard("log").swallow()
+
+    def close(self) -> None:
+        """End what an interrupt kept from ending, when its exception passes to the application."""
+        if self._is_ours():
+            self.leave("cancelled")
+            with self.runtime.guard("finish"):
+                if self.is_recording and self.span.is_recording():
+                    self.span.end()
 
     def abandoned(self, at: float | None = None) -> None:
         """End a call whose coroutine was closed."""

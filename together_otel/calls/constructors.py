@@ -232,7 +232,10 @@ class Attempt:
         except Exception:  # noqa: BLE001
             runtime.guard("log").swallow()
         finally:  # after an interrupt as well
-            with runtime.guard("client_init"):
-                if failed is not None and is_recording:
-                    spans.finish(span, {names.ERROR_TYPE: failed[2]}, failed[2], failed[1])
-                span.end()
+            try:
+                with runtime.guard("client_init"):
+                    if failed is not None and is_recording:
+                        spans.finish(span, {names.ERROR_TYPE: failed[2]}, failed[2], failed[1])
+            finally:
+                with runtime.guard("client_init"):
+                    span.end()

@@ -14,7 +14,7 @@ from together_otel.calls.places import PLACES
 from together_otel.calls.proxies import ObjectProxy
 from together_otel.calls.senders import SENDERS, Senders
 from together_otel.forks import ForkSafeLock
-from together_otel.guard import Guard
+from together_otel.guard import Guard, pass_on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -95,6 +95,7 @@ class LazyPatches:
         try:
             return self._reporters[original]
         except Exception:  # noqa: BLE001 - the first use, or an unhashable function
+            pass_on_signals()
             with Guard("patch"):
                 found = self._loaded().reporter(library, original) if self._is_on else None
                 if found is not None:

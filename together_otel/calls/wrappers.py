@@ -92,8 +92,9 @@ def calling_any(active: Active, adapter: Adapter, function: Any) -> Wrapper | Di
 def _calling(  # noqa: C901 - one loop and its error handling
     active: Active, adapter: Adapter, note: Note | None, function: Any, bound: int
 ) -> Any:
-    def patched(*args: Any, **kwargs: Any) -> Any:  # noqa: C901 - as above
+    def patched(*args: Any, **kwargs: Any) -> Any:  # noqa: C901, PLR0912 - as above
         arguments, first = Arguments(args=args[1:], kwargs=kwargs, client=args[:1]), None
+        call: Any = None
         del args, kwargs
         before, runtime = active.here(), active.runtime
         if before is None or runtime is None or not arguments.client:
@@ -145,6 +146,8 @@ def _calling(  # noqa: C901 - one loop and its error handling
                 retry.raise_first()
                 first = call
         except BaseException as exc:
+            if call is not None:
+                call.close()
             cut(exc)
             raise
 
@@ -154,8 +157,9 @@ def _calling(  # noqa: C901 - one loop and its error handling
 def _calling_async(  # noqa: C901 - as in `_calling`
     active: Active, adapter: Adapter, note: Note | None, function: Any, bound: int
 ) -> Any:
-    async def patched(*args: Any, **kwargs: Any) -> Any:  # noqa: C901 - as above
+    async def patched(*args: Any, **kwargs: Any) -> Any:  # noqa: C901, PLR0912 - as above
         arguments, first = Arguments(args=args[1:], kwargs=kwargs, client=args[:1]), None
+        call: Any = None
         del args, kwargs
         before, runtime = active.here(), active.runtime
         if before is None or runtime is None or not arguments.client:
@@ -206,6 +210,8 @@ def _calling_async(  # noqa: C901 - as in `_calling`
                 retry.raise_first()
                 first = call
         except BaseException as exc:
+            if call is not None:
+                call.close()
             cut(exc)
             raise
 

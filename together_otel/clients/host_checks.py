@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from together_otel.guard import pass_on_signals
 from together_otel.keys.hosts import names_of, url_pattern
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def by_request(hosts: Collection[str]) -> IsOurs:
             # The property ``host`` decodes it, which takes as long as the rest of the check.
             return args[0].url._uri_reference.host.endswith(names)  # type: ignore[no-any-return]
         except Exception:  # noqa: BLE001 - must not reach the application: any kind of request
+            pass_on_signals()
             request = args[0] if args else kwargs.get("request")
             return has_name(getattr(request, "url", None), names)
 

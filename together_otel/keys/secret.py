@@ -4,6 +4,8 @@ import os
 from hashlib import blake2b
 from typing import Final, NoReturn
 
+from together_otel.guard import pass_on_signals
+
 _SALT: Final = os.urandom(32)  # makes digests useless outside this process and its forked children
 
 
@@ -41,6 +43,7 @@ def text_of(key: object) -> str:
     try:
         return f"{key}"
     except Exception:  # noqa: BLE001 - a key may be any object
+        pass_on_signals()
         return type(key).__name__
 
 

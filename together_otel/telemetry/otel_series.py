@@ -10,6 +10,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from together_otel.guard import pass_on_signals
 from together_otel.plain import clocks
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def observer(histogram: Histogram, attributes: dict[str, Any]) -> Observe:
     try:
         return _Series(histogram, attributes).observe
     except Exception:  # noqa: BLE001 - not the SDK, or a release that is built differently
+        pass_on_signals()
         return lambda value, context: histogram.record(value, attributes, context)
 
 

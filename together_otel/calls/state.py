@@ -121,7 +121,8 @@ class CallState:
             return
         is_renewed = (
             self._client is not None
-            and self._key is not None
+            # A key without a text of its own is known by what was sent, and not read again.
+            and (self._key is not None or not self._report.usable)
             and self.request.override is None
             and self.adapter.renewed(self._client, sent)
         )

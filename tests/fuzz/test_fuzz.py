@@ -6,8 +6,8 @@ from fuzz_cases import rng_of, run_cases
 from fuzz_keys import SHAPES, WRITINGS, make_key
 from fuzz_oracle import Forbidden
 
-from together_otel.keys import known, redaction
-from together_otel.telemetry import attributes, labels, redacting_processor
+from together_otel.keys import known, redaction, tracebacks
+from together_otel.telemetry import attributes, labels, redacting_processor, spans
 
 SEED = 14
 CASES = 2_000
@@ -33,7 +33,14 @@ def test_a_case_is_the_same_again_and_alone():
 @pytest.fixture
 def forgetful():
     """Let nothing be remembered of how texts were cleaned, before and afterwards."""
-    caches = known._known, redaction._redacted, attributes._cleaned
+    caches = (
+        known._known,
+        redaction._redacted,
+        tracebacks._frames,
+        attributes._cleaned,
+        attributes._answers,
+        spans._starts,
+    )
     for cache in caches:
         cache.clear()
     yield

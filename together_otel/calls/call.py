@@ -343,8 +343,11 @@ class Call(CallState):
                 self.runtime.guard("log").swallow()
 
     def close(self) -> None:
-        """End what an interrupt kept from ending, when its exception passes to the application."""
-        if self._is_ours():
+        """End what an interrupt kept from ending, when its exception passes to the application.
+
+        A coroutine that is closed while it waits was noted as dropped, and is ended later.
+        """
+        if self._is_ours() and type(sys.exc_info()[1]) is not GeneratorExit:
             self.leave("cancelled")
             with self.runtime.guard("finish"):
                 if self.is_recording and self.span.is_recording():
